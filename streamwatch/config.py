@@ -1,0 +1,199 @@
+"""The configuration: pydantic models, defaults, and errors that name file, path, value and the nearest right word."""
+
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from streamwatch.document import nearest, read_document
+from streamwatch.errors import ConfigError
+from streamwatch.secret import SecretUrl
+
+__all__ = [
+    "SCHEMES",
+    "CameraConfig",
+    "Config",
+    "EventConfig",
+    "HttpConfig",
+    "MqttConfig",
+    "Polygon",
+    "TlsConfig",
+    "ZoneConfig",
+    "explain",
+    "load_config",
+]
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "device", "synthetic")
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Point = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+Polygon = Annotated[list[Point], Field(min_length=3, max_length=64)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _url(value: object) -> SecretUrl:
+    if not isinstance(value, str):
+        raise ValueError("must be a string such as rtsp://host/stream")
+    try:
+        url = SecretUrl(value)
+    except ValueError as error:
+        raise ValueError("is not a URL") from error
+    if url.scheme not in SCHEMES:
+        known = ", ".join(SCHEMES)
+        raise ValueError(f"scheme {url.scheme!r} is not one of {known}{nearest(url.scheme, SCHEMES)}")
+    return url
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class ZoneConfig(_Model):
+    """A named polygon in 0–1 coordinates of the picture, (x, y) from the upper left."""
+
+    name: Name
+    polygon: Polygon
+
+
+class CameraConfig(_Model):
+    """A configured place that yields frames."""
+
+    name: Name
+    url: Annotated[SecretUrl, BeforeValidator(_url, json_schema_input_type=str)]
+    transport: Literal["tcp", "udp"] = "tcp"
+    decode: Literal["all", "auto"] = "auto"
+    enabled: bool = True
+    open_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
+    read_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
+    zones: list[ZoneConfig] = []
+    privacy_masks: list[Polygon] = []
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "CameraConfig":
+        _refuse_repeats("zone", [zone.name for zone in self.zones])
+        return self
+
+
+class EventConfig(_Model):
+    """A further event, defined by text."""
+
+    name: Name
+    prompts: Annotated[list[str], Field(min_length=1, max_length=32)]
+    against: Annotated[list[str], Field(max_length=32)] = []
+
+
+class TlsConfig(_Model):
+    """Certificates for the broker's connection; an empty mapping uses the system's authorities."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttConfig(_Model):
+    """The broker; without ``host`` an embedded one on 127.0.0.1."""
+
+    host: str | None = None
+    port: Port = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    tls: TlsConfig | None = None
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=128)] = "streamwatch"
+    client_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        default_factory=lambda: f"streamwatch-{socket.gethostname()}"
+    )
+    commands: Annotated[bool, Field(description="accept <camera>/enabled/set")] = False
+    discovery: Literal["homeassistant", "off"] = "off"
+
+    @field_validator("discovery", mode="before")
+    @classmethod
+    def _boolean_off(cls, value: object) -> object:
+        return "off" if value is False else value
+
+
+class HttpConfig(_Model):
+    """Where /metrics, /healthz and /readyz listen."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9108
+
+
+class Config(_Model):
+    """``streamwatch.yml``. Only ``cameras`` is required."""
+
+    model: str = "bundled"
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    strict_provider: bool = False
+    data_dir: Path = Path("./streamwatch-data")
+    cameras: Annotated[list[CameraConfig], Field(min_length=1, max_length=1024)]
+    events: list[EventConfig] = []
+    rules: list[Path] = [Path("rules/")]
+    mqtt: MqttConfig = MqttConfig()
+    http: HttpConfig = HttpConfig()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Config":
+        _refuse_repeats("camera", [camera.name for camera in self.cameras])
+        _refuse_repeats("event", [event.name for event in self.events])
+        return self
+
+
+def _refuse_repeats(kind: str, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ValueError(f"{kind} name {name!r} is used twice")
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in ``path``. Relative paths in it stay relative to the working directory.
+
+    Raises ConfigError with every fault found, one a line.
+    """
+    document = read_document(path)
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: must be a mapping with at least 'cameras:', not {_kind(document)}")
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(explain(error, str(path), Config)) from None  # its context would hold the input
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """pydantic's findings as one line each: file, path, what is wrong, what was likely meant. Never the input."""
+    lines = []
+    for found in error.errors(include_url=False, include_input=False):
+        keys = found["loc"]
+        path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+        message = found["msg"].removeprefix("Value error, ")
+        if found["type"] == "extra_forbidden":
+            message = "unknown key" + nearest(str(keys[-1]), _keys(model, keys[:-1]))
+        lines.append(f"{where}: {path}: {message}" if path else f"{where}: {message}")
+    return "\n".join(lines)
+
+
+def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model at ``path`` inside ``model`` accepts."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner = _model_in(field.annotation) if field is not None else None
+        model = inner or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _kind(value: object) -> str:
+    return {dict: "a mapping", list: "a list", str: "a string", type(None): "empty"}.get(type(value), str(value))

@@ -1,0 +1,53 @@
+"""Every Prometheus metric of streamwatch, in one table."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["Metrics"]
+
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_AGE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_BATCH = (1, 2, 4, 8, 16, 32)
+
+
+class Metrics:
+    """The metrics of one pipeline in a registry of its own, so that two pipelines (or tests) never share a count."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"streamwatch_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"streamwatch_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"streamwatch_{name}", text, labels, registry=registry, buckets=buckets)
+
+        # fmt: off
+        self.build_info = gauge("build_info", "Version of streamwatch and of the model; always 1.", "version", "model")
+        self.provider_info = gauge("provider_info", "Execution provider that runs the model; always 1.", "provider")
+        self.camera_up = gauge("camera_up", "1 while frames arrive from the camera.", "camera")
+        self.camera_reconnects = counter("camera_reconnects_total", "Connections lost or refused.", "camera", "reason")
+        self.camera_gaps = counter("camera_gaps_total", "Breaks in the stream's time or format that reset the window.", "camera", "reason")
+        self.decode_errors = counter("decode_errors_total", "Packets that the decoder refused.", "camera")
+        self.packets_received = counter("packets_received_total", "Video packets read from the camera.", "camera")
+        self.frames_decoded = counter("frames_decoded_total", "Frames decoded.", "camera")
+        self.clips = counter("clips_total", "Clips cut from the stream.", "camera")
+        self.clips_dropped = counter("clips_dropped_total", "Clips given up on purpose.", "camera", "reason")
+        self.tokens = counter("tokens_total", "Visual tokens made.", "camera", "source")
+        self.windows = counter("windows_total", "Windows scored.", "camera")
+        self.stage_seconds = histogram("stage_seconds", "Time spent in a stage, per call.", _FAST, "stage")
+        self.batch_size = histogram("batch_size", "Clips encoded together.", _BATCH)
+        self.frame_age = histogram("frame_age_seconds", "Age of a window's last frame when it was scored.", _AGE, "camera")
+        self.event_score = gauge("event_score", "Latest calibrated probability of an event, whole picture.", "camera", "event")
+        self.incidents_active = gauge("incidents_active", "Incidents that fire now.", "camera", "rule")
+        self.alerts = counter("alerts_total", "Alerts decided.", "camera", "rule", "type")
+        self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _AGE, "rule")
+        self.rule_errors = counter("rule_errors_total", "Evaluations in which a rule raised.", "rule")
+        self.rules_loaded = gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded (UTC).")
+        self.outbox_pending = gauge("outbox_pending", "Alerts not yet acknowledged by the broker.")
+        self.outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest alert not yet acknowledged.")
+        self.mqtt_connected = gauge("mqtt_connected", "1 while the broker is connected.")
+        self.mqtt_published = counter("mqtt_published_total", "Messages handed to the broker.", "result")
+        # fmt: on

@@ -1,0 +1,1 @@
+"""The VideoBERT pack: its files, its sessions, its scores."""

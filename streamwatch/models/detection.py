@@ -1,0 +1,48 @@
+"""What the model says about a window: tokens in, detections out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Detection", "Token", "Vector"]
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One clip after the encoder.
+
+    ``embedding`` float32 [D]; ``grid`` float32 [D, g, g], whose mean weighted by ``motion`` float32 [g, g]
+    is the embedding (so that a zone's token costs no second pass of the encoder).
+    """
+
+    camera: str
+    start: float
+    end: float
+    embedding: Vector
+    grid: Vector
+    motion: Vector
+    epoch: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The scores of one window of one camera (or of one zone in it).
+
+    ``start`` and ``end`` are UTC seconds of the window's first and last frame; ``zone`` is None for the whole
+    picture; ``scores`` maps event → calibrated probability; ``motion`` is the mean motion weight of the newest
+    token; ``filled`` is the share of the window's slots that hold a token; ``model`` names pack and version.
+    """
+
+    camera: str
+    start: float
+    end: float
+    zone: str | None
+    scores: Mapping[str, float]
+    motion: float
+    filled: float
+    model: str

@@ -1,0 +1,1 @@
+"""Where alerts go, and where they wait until they are there."""

@@ -1,0 +1,1 @@
+"""Training, evaluation and export: the only part that needs torch (extra ``train``)."""

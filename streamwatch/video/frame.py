@@ -1,0 +1,43 @@
+"""The values that flow from a camera to the model: frames and clips."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Clip", "Frame", "Image"]
+
+Image = NDArray[np.uint8]
+"""uint8 [H, W, 3], RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture, already at the model's size.
+
+    ``seq`` counts the sampled frames of one connection; ``pts`` is the stream's clock in seconds;
+    ``at`` is UTC seconds (epoch); ``image`` is uint8 [S, S, 3] RGB.
+    """
+
+    camera: str
+    seq: int
+    pts: float
+    at: float
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Consecutive sampled frames that the encoder turns into one token.
+
+    ``start`` and ``end`` are UTC seconds of the first and last frame; ``frames`` is uint8 [T, S, S, 3];
+    ``epoch`` rises with each gap (reconnect, resolution change, pts jump), so that a window is never spliced;
+    ``index`` counts the clips of one epoch from 0, so that a dropped clip shows as a hole.
+    """
+
+    camera: str
+    start: float
+    end: float
+    frames: Image
+    epoch: int
+    index: int
