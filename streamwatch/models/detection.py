@@ -6,9 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detection", "Token", "Vector"]
+__all__ = ["Detection", "ModelInfo", "Token", "Vector"]
 
 Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model spoke: ``sha256`` is that of the pack's card, which holds those of all its files."""
+
+    name: str
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class Detection:
 
     ``start`` and ``end`` are UTC seconds of the window's first and last frame; ``zone`` is None for the whole
     picture; ``scores`` maps event → calibrated probability; ``motion`` is the mean motion weight of the newest
-    token; ``filled`` is the share of the window's slots that hold a token; ``model`` names pack and version.
+    token; ``filled`` is the share of the window's slots that hold a token; ``model`` is the pack that spoke.
     """
 
     camera: str
@@ -45,4 +54,4 @@ class Detection:
     scores: Mapping[str, float]
     motion: float
     filled: float
-    model: str
+    model: ModelInfo

@@ -1,0 +1,140 @@
+"""The inference thread's work: clips in, detections out; tokens once, windows over the ring, batched over cameras."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwatch.errors import InferenceError, MailboxClosedError
+from streamwatch.mailbox import Mailbox
+from streamwatch.metrics import Metrics
+from streamwatch.models.detection import Detection, ModelInfo, Token, Vector
+from streamwatch.models.pack import Card
+from streamwatch.models.window import TokenWindow, Window
+from streamwatch.video.frame import Clip
+
+__all__ = ["MAX_BATCH", "Inference", "Model", "Zones"]
+
+MAX_BATCH = 8  # clips: 1.2 MB each at 160²; larger batches gain nothing on a CPU and delay the first result
+MAX_FAILURES = 5  # failed batches in a row before the session is given up
+
+Zones = Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]]
+"""camera → its zones as (name, share of each grid cell [g, g])."""
+
+
+class Model(Protocol):
+    """What inference needs of a model; ``OnnxModel`` is one."""
+
+    card: Card
+    info: ModelInfo
+
+    def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        """token [B, D], grid [B, D, g, g], motion [B, g, g] of ``frames`` uint8 [B, T, S, S, 3]."""
+        ...
+
+    def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        """Probabilities [B, E] of windows ``visual`` [B, N, D], ``age`` [B, N], ``mask`` [B, N]."""
+        ...
+
+
+class Inference:
+    """Encodes clips and scores the windows that end with them. Owned by one thread; offline use calls ``process``."""
+
+    def __init__(self, model: Model, zones: Zones, metrics: Metrics) -> None:
+        self._model = model
+        self._zones = zones
+        self._metrics = metrics
+        self._windows: dict[str, TokenWindow] = {}
+        self._failures = 0
+
+    def run(
+        self,
+        mailbox: Mailbox[str, Clip],
+        emit: Callable[[Detection], None],
+        stop: Event,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take clips until the mailbox closes or ``stop`` is set; ``emit`` may block. ``beat`` shows that it lives.
+
+        Raises InferenceError after MAX_FAILURES failed batches in a row.
+        """
+        while not stop.is_set():
+            beat()
+            try:
+                clips = mailbox.take(MAX_BATCH, timeout=1.0)
+            except MailboxClosedError:
+                return
+            for detection in self.process(clips):
+                emit(detection)
+
+    def process(self, clips: Sequence[Clip]) -> list[Detection]:
+        """The detections of ``clips`` (of different cameras), in their order; clips that fail twice are dropped."""
+        if not clips:
+            return []
+        self._metrics.batch_size.observe(len(clips))
+        try:
+            detections = self._detect_batch(clips)
+        except InferenceError as error:
+            return self._retry(clips, error)
+        self._failures = 0
+        return detections
+
+    def _retry(self, clips: Sequence[Clip], error: InferenceError) -> list[Detection]:
+        """Once more, one by one: a clip that spoils its batch must not take the others with it."""
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            raise InferenceError(f"{self._failures} batches failed in a row; the last: {error}") from error
+        detections: list[Detection] = []
+        for clip in clips:
+            try:
+                detections += self._detect_batch([clip])
+            except InferenceError:
+                self._metrics.clips_dropped.labels(clip.camera, "inference").inc()
+        return detections
+
+    def _detect_batch(self, clips: Sequence[Clip]) -> list[Detection]:
+        return self._score(self._encode(clips))
+
+    def _encode(self, clips: Sequence[Clip]) -> list[Token]:
+        began = time.perf_counter()
+        embedding, grid, motion = self._model.encode(np.stack([clip.frames for clip in clips]))
+        self._metrics.stage_seconds.labels("encode").observe(time.perf_counter() - began)
+        for clip in clips:
+            self._metrics.tokens.labels(clip.camera, "encoded").inc()
+        return [
+            Token(clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], clip.epoch, clip.index)
+            for i, clip in enumerate(clips)
+        ]
+
+    def _score(self, tokens: Sequence[Token]) -> list[Detection]:
+        windows = [window for token in tokens for window in self._slide(token)]
+        began = time.perf_counter()
+        probabilities = self._model.score(
+            np.stack([window.visual for window in windows]),
+            np.stack([window.age for window in windows]),
+            np.stack([window.mask for window in windows]),
+        )
+        self._metrics.stage_seconds.labels("score").observe(time.perf_counter() - began)
+        now = time.time()
+        return [self._detect(window, row, now) for window, row in zip(windows, probabilities, strict=True)]
+
+    def _slide(self, token: Token) -> list[Window]:
+        ring = self._windows.setdefault(token.camera, TokenWindow(self._model.card.window))
+        ring.add(token)
+        whole = [ring.window(None, None)]
+        return whole + [ring.window(name, cells) for name, cells in self._zones.get(token.camera, ())]
+
+    def _detect(self, window: Window, row: NDArray[np.float64], now: float) -> Detection:
+        scores = {event: float(p) for event, p in zip(self._model.card.events, row, strict=True)}
+        if window.zone is None:
+            self._metrics.windows.labels(window.camera).inc()
+            self._metrics.frame_age.labels(window.camera).observe(max(0.0, now - window.end))
+            for event, score in scores.items():
+                self._metrics.event_score.labels(window.camera, event).set(score)
+        filled = float(window.mask.mean())
+        return Detection(
+            window.camera, window.start, window.end, window.zone, scores, window.motion, filled, self._model.info
+        )
