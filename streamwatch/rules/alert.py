@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from streamwatch.models.detection import ModelInfo
+
 __all__ = ["Alert", "AlertType", "Incident", "IncidentState"]
 
 
@@ -42,7 +44,10 @@ class Alert:
     """A message about an incident; ``seq`` counts 0, 1, 2 … within it.
 
     ``time`` is the event time at which this message was decided, ``start_time`` when the condition began to
-    hold, ``end_time`` when it stopped (only with ``type`` end). All are UTC seconds.
+    hold, ``end_time`` when it was last seen to hold (only with ``type`` end). All are UTC seconds. ``threshold``
+    is the ``on`` of the event that decided; ``event``, ``zone`` and ``threshold`` are None and ``score`` is 0 where
+    no event did (a rule of ``not`` alone). ``annotations`` are rendered; an end has ``end_reason`` among them.
+    ``shadow``: of a rule on trial, to be logged and counted but never published.
     """
 
     id: str
@@ -62,5 +67,6 @@ class Alert:
     summary: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    model: str
+    model: ModelInfo
     rule_hash: str
+    shadow: bool = False
