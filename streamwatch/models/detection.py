@@ -21,15 +21,6 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Which model scored: the pack's name and version, and the sha256 (hex) of its card."""
-
-    name: str
-    version: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Token:
     """One clip after the encoder.
 
