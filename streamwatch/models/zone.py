@@ -19,9 +19,9 @@ def zone_cells(polygon: Sequence[tuple[float, float]], grid: int) -> NDArray[np.
     x, y = np.meshgrid(centres, centres)
     inside = np.zeros_like(x, dtype=bool)
     for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
-        if y0 != y1:  # a horizontal edge is never crossed by a horizontal ray
-            crosses = (y0 > y) != (y1 > y)
-            inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+        crosses = (y0 > y) != (y1 > y)  # of the ray from each sample point to the right; never of a horizontal edge
+        at = x0 + np.divide(y - y0, y1 - y0, out=np.zeros_like(y), where=crosses) * (x1 - x0)
+        inside ^= crosses & (x < at)
     shares: NDArray[np.float32] = inside.reshape(grid, _SAMPLES, grid, _SAMPLES).mean(axis=(1, 3)).astype(np.float32)
     if not shares.any():
         for px, py in polygon:

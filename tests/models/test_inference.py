@@ -1,0 +1,132 @@
+"""Clips in, detections out: tokens once, windows per camera and zone, failures contained."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamwatch.errors import InferenceError
+from streamwatch.mailbox import Mailbox
+from streamwatch.metrics import Metrics
+from streamwatch.models.detection import Detection, ModelInfo, Vector
+from streamwatch.models.inference import MAX_BATCH, MAX_FAILURES, Inference, Zones
+from streamwatch.models.pack import Card
+from streamwatch.video.frame import Clip
+
+CARD = Card.model_validate(
+    {
+        "schema": "streamwatch.pack/1", "name": "tiny", "version": "1", "precision": "fp32", "size": 32, "frames": 2,
+        "clip_seconds": 1, "stride_seconds": 1, "window": 4, "dim": 3, "grid": 2, "text": False, "files": {},
+        "events": {"fight": {"scale": 1, "bias": 0, "on": 0.7, "off": 0.5}},
+    }
+)  # fmt: skip
+
+
+class Deterministic:
+    """A model whose token is the clip's mean brightness, and whose score is the mean token of the window / 255.
+
+    A clip whose first pixel is 13 fails.
+    """
+
+    def __init__(self) -> None:
+        self.card = CARD
+        self.info = ModelInfo("tiny", "1", "0" * 64)
+        self.batches: list[int] = []
+
+    def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        self.batches.append(len(frames))
+        if (frames[:, 0, 0, 0, 0] == 13).any():
+            raise InferenceError("thirteen")
+        level = frames.mean(axis=(1, 2, 3, 4)).astype(np.float32)
+        token = np.repeat(level[:, None], 3, axis=1)
+        motion = np.ones((len(frames), 2, 2), np.float32)
+        grid = np.repeat(np.repeat(token[:, :, None, None], 2, axis=2), 2, axis=3)
+        grid[:, :, :, 1] = 0  # nothing on the right
+        return token, grid, motion
+
+    def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        return np.asarray((visual[..., 0] * mask).sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True) / 255)
+
+
+def clip(camera: str, index: int, level: int = 51, epoch: int = 0) -> Clip:
+    frames = np.full((2, 32, 32, 3), level, np.uint8)
+    return Clip(camera, 100.0 + index, 101.0 + index, frames, epoch, index)
+
+
+def inference(zones: Zones | None = None) -> tuple[Inference, Deterministic, Metrics]:
+    model, metrics = Deterministic(), Metrics()
+    return Inference(model, zones or {}, metrics), model, metrics
+
+
+def scores(detections: Sequence[Detection]) -> list[tuple[str, str | None, float]]:
+    return [(d.camera, d.zone, round(d.scores["fight"], 6)) for d in detections]
+
+
+def test_scores_the_window_that_ends_with_each_clip() -> None:
+    stage, _, metrics = inference()
+    assert scores(stage.process([clip("a", 0, 51)])) == [("a", None, 0.2)]
+    (detection,) = stage.process([clip("a", 1, 153)])
+    assert detection.scores["fight"] == pytest.approx(0.4)
+    assert (detection.start, detection.end, detection.filled) == (100.0, 102.0, 0.5)
+    assert detection.model == ModelInfo("tiny", "1", "0" * 64)
+    assert metrics.registry.get_sample_value("streamwatch_windows_total", {"camera": "a"}) == 2
+
+
+def test_batches_over_cameras_and_keeps_them_apart() -> None:
+    stage, model, _ = inference()
+    stage.process([clip("a", 0, 51), clip("b", 0, 102)])
+    assert scores(stage.process([clip("a", 1, 51), clip("b", 1, 102)])) == [("a", None, 0.2), ("b", None, 0.4)]
+    assert model.batches == [2, 2]
+
+
+def test_a_gap_starts_a_new_window() -> None:
+    stage, _, _ = inference()
+    stage.process([clip("a", 0, 0), clip("a", 1, 0)])
+    assert scores(stage.process([clip("a", 0, 51, epoch=1)])) == [("a", None, 0.2)]
+
+
+def test_a_zone_costs_no_second_pass_of_the_encoder() -> None:
+    left = np.array([[1, 0], [1, 0]], np.float32)
+    stage, model, metrics = inference({"a": [("left", left), ("right", 1 - left)]})
+    assert scores(stage.process([clip("a", 0, 51)])) == [("a", None, 0.2), ("a", "left", 0.2), ("a", "right", 0.0)]
+    assert model.batches == [1]
+    assert metrics.registry.get_sample_value("streamwatch_windows_total", {"camera": "a"}) == 1
+
+
+def test_a_clip_that_fails_is_dropped_and_the_others_go_on() -> None:
+    stage, model, metrics = inference()
+    assert scores(stage.process([clip("a", 0), clip("b", 0, 13), clip("c", 0)])) == [("a", None, 0.2), ("c", None, 0.2)]
+    assert model.batches == [3, 1, 1, 1]
+    dropped = {"camera": "b", "reason": "inference"}
+    assert metrics.registry.get_sample_value("streamwatch_clips_dropped_total", dropped) == 1
+
+
+def test_a_session_that_only_fails_is_given_up() -> None:
+    stage, _, _ = inference()
+    for index in range(MAX_FAILURES - 1):
+        assert stage.process([clip("a", index, 13)]) == []
+    with pytest.raises(InferenceError, match="thirteen"):
+        stage.process([clip("a", 9, 13)])
+
+
+def test_a_success_forgives() -> None:
+    stage, _, _ = inference()
+    for index in range(3 * MAX_FAILURES):
+        stage.process([clip("a", 2 * index, 13)])
+        assert stage.process([clip("a", 2 * index + 1)])
+
+
+def test_runs_until_the_mailbox_closes() -> None:
+    stage, model, _ = inference()
+    mailbox: Mailbox[str, Clip] = Mailbox(lambda camera, reason: None)
+    for i in range(MAX_BATCH + 2):
+        mailbox.put(f"c{i}", clip(f"c{i}", 0))
+    mailbox.close()
+    found: list[Detection] = []
+    beats: list[int] = []
+    stage.run(mailbox, found.append, threading.Event(), lambda: beats.append(1))
+    assert [d.camera for d in found] == [f"c{i}" for i in range(MAX_BATCH + 2)]
+    assert model.batches == [MAX_BATCH, 2]
+    assert len(beats) >= 2
