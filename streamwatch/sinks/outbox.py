@@ -2,29 +2,35 @@
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import Alert
 
-__all__ = ["Entry", "MemoryOutbox", "Outbox"]
+__all__ = ["Backlog", "Entry", "MemoryOutbox", "Outbox", "expose"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An alert with its place in the instance's gapless ``sequence`` (from 1) and the time it was put in (UTC s)."""
+    """An alert with its place in the instance's gapless ``sequence`` (from 1) and the time it was put in (UTC s).
+
+    ``earlier`` marks one that an earlier run of the process left behind: its incident is no longer open here.
+    """
 
     sequence: int
     alert: Alert
     stored: float
+    earlier: bool = False
 
 
 class Outbox(Protocol):
-    """Keeps alerts in order until they are acknowledged. Safe to use from two threads."""
+    """Keeps alerts in order until they are acknowledged. Safe to use from several threads."""
 
     def append(self, alert: Alert) -> Entry:
-        """Keep ``alert`` under the next sequence number."""
+        """Keep ``alert`` under the next sequence number. Raises SinkError if it cannot be kept."""
         ...
 
     def pending(self, after: int, limit: int, timeout: float) -> list[Entry]:
@@ -35,5 +41,79 @@ class Outbox(Protocol):
         ...
 
     def acknowledge(self, sequence: int) -> None:
-        """Forget an entry; unknown numbers are ignored."""
+        """Take an entry off the line; unknown numbers are ignored."""
         ...
+
+
+class Backlog(Protocol):
+    """How much waits, and since when."""
+
+    def __len__(self) -> int: ...
+
+    def oldest(self) -> float | None:
+        """When the oldest entry not yet acknowledged was put in (UTC s), None if nothing waits."""
+        ...
+
+
+def expose(backlog: Backlog, metrics: Metrics) -> None:
+    """Let ``streamwatch_outbox_pending`` and ``…_oldest_seconds`` ask ``backlog`` whenever they are scraped."""
+
+    def age() -> float:
+        oldest = backlog.oldest()
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest)
+
+    metrics.outbox_pending.set_function(lambda: len(backlog))
+    metrics.outbox_oldest.set_function(age)
+
+
+class MemoryOutbox:
+    """An outbox that lives as long as the process. Holds ``limit`` entries; a full one gives up its oldest.
+
+    ``on_drop(entry, reason)`` hears of each entry given up, without the lock held.
+    """
+
+    def __init__(self, limit: int = 10_000, on_drop: Callable[[Entry, str], None] | None = None) -> None:
+        if limit < 1:
+            raise ValueError(f"an outbox of {limit} entries holds nothing; at least 1")
+        self._limit = limit
+        self._on_drop = on_drop
+        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._last = 0
+        self._arrived = threading.Condition()
+
+    def append(self, alert: Alert) -> Entry:
+        """Keep ``alert`` under the next sequence number; never waits."""
+        dropped = None
+        with self._arrived:
+            self._last += 1
+            entry = self._entries[self._last] = Entry(self._last, alert, time.time())
+            if len(self._entries) > self._limit:
+                dropped = self._entries.popitem(last=False)[1]
+            self._arrived.notify_all()
+        if dropped is not None and self._on_drop is not None:
+            self._on_drop(dropped, "full")
+        return entry
+
+    def pending(self, after: int, limit: int, timeout: float) -> list[Entry]:
+        """See :meth:`Outbox.pending`."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._newest() > after, timeout)
+            found = (entry for sequence, entry in self._entries.items() if sequence > after)
+            return [entry for entry, _ in zip(found, range(limit), strict=False)]
+
+    def acknowledge(self, sequence: int) -> None:
+        """Forget an entry; unknown numbers are ignored."""
+        with self._arrived:
+            self._entries.pop(sequence, None)
+
+    def oldest(self) -> float | None:
+        """When the oldest entry was put in (UTC s), None if nothing waits."""
+        with self._arrived:
+            return next(iter(self._entries.values())).stored if self._entries else None
+
+    def __len__(self) -> int:
+        with self._arrived:
+            return len(self._entries)
+
+    def _newest(self) -> int:
+        return next(reversed(self._entries), 0)

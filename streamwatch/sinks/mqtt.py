@@ -1,0 +1,202 @@
+"""Alerts and states to an MQTT broker: at least once, in order, over broker outages."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from streamwatch.config import MqttConfig
+from streamwatch.errors import SinkError
+from streamwatch.sinks.payload import to_json
+from streamwatch.sinks.commands import CommandGate
+from streamwatch.sinks.connection import Connected, Connection, Lost, Message, Refused
+from streamwatch.sinks.endpoint import Endpoint
+from streamwatch.sinks.relay import Book, Relay
+from streamwatch.sinks.site import Site
+from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
+
+__all__ = ["LinkState", "MqttSink"]
+
+log = logging.getLogger(__name__)
+
+_CONNACK_LIMIT = 10.0  # s
+_BACKOFF = (1.0, 15.0)  # s
+_DRAIN_LIMIT = 3.0  # s; with the three below: stop within 5 s
+_DRAIN_PATIENCE = 1.2
+_FAREWELL_LIMIT = 0.5
+_CLOSE_LIMIT = 1.0
+_UNSUPPORTED_VERSION = 132  # MQTT 5 reason codes
+_UNAUTHORIZED = (134, 135, 138)  # bad user name or password, not authorized, banned
+_TAKEN_OVER = 142
+
+
+class LinkState(StrEnum):
+    """How the sink stands with the broker."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    UNREACHABLE = "unreachable"
+    UNAUTHORIZED = "unauthorized"
+    REFUSED = "refused"
+    TAKEN_OVER = "taken_over"
+    STOPPED = "stopped"
+
+
+class MqttSink:
+    """Relays the site's outbox and states to a broker. ``run`` is a worker's body; all else is safe from any thread.
+
+    Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one). Without ``config.host`` the broker is
+    the embedded one on 127.0.0.1. ``on_command(camera, enabled)`` is called on the sink's thread for
+    ``<prefix>/<camera>/enabled/set`` if ``config.commands``; it must neither block nor raise.
+    Raises ConfigError if password file or certificates cannot be used.
+    """
+
+    def __init__(
+        self, site: Site, config: MqttConfig, on_command: Callable[[str, bool], None] = lambda camera, enabled: None
+    ) -> None:
+        self.state = LinkState.IDLE
+        self._site = site
+        self._endpoint = Endpoint.read(config)
+        self._topics = topics = Topics(config.topic_prefix)
+        self._states = RetainedStates()
+        self._book = Book(topics, self._states, OpenIncidents(), to_json)
+        self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
+        self._on_command = on_command
+        self._version = 4 if self._endpoint.embedded else 5
+        self._failures = 0
+        self._said = ""
+        for camera, rules in site.cameras.items():  # whatever an earlier run left at the broker is stale
+            self._states.set(topics.status(camera), "offline")
+            for rule in rules:
+                self._states.set(topics.alert_state(camera, rule), "OFF")
+
+    def status(self, camera: str, status: str) -> None:
+        """Have ``status`` (online, offline, frozen, disabled …) retained for ``camera``; newest wins, never blocks."""
+        self._states.set(self._topics.status(self._known(camera)), status)
+
+    def enabled(self, camera: str, enabled: bool) -> None:
+        """Have ON or OFF retained for ``camera``."""
+        self._states.set(self._topics.enabled(self._known(camera)), "ON" if enabled else "OFF")
+
+    def run(self, stop: threading.Event) -> None:
+        """Connect, relay, reconnect until ``stop``; then drain for a moment, say ``stopped`` and return within 5 s."""
+        self._site.metrics.mqtt_connected.set(0)
+        while not stop.is_set() and self.state is not LinkState.TAKEN_OVER:
+            self._connect(stop)
+            if not stop.is_set():
+                stop.wait(self._delay())
+        if self.state is not LinkState.TAKEN_OVER:
+            self.state = LinkState.STOPPED
+
+    def _connect(self, stop: threading.Event) -> None:
+        """One connection from beginning to end."""
+        self.state = LinkState.CONNECTING if not self._failures else self.state
+        connection = Connection(self._endpoint, (self._topics.available, "offline"), self._version)
+        connection.open()
+        try:
+            answer = _answer(connection, stop)
+            if isinstance(answer, Connected):
+                self._converse(connection, stop)
+            elif answer is not None:
+                self._failed(answer)
+        except SinkError as error:  # the outbox cannot be read or written just now
+            self._failures += 1
+            self._say_once(f"outbox: {error}; tried again")
+        finally:
+            self._site.metrics.mqtt_connected.set(0)
+            if not connection.close(_CLOSE_LIMIT):
+                log.warning("MQTT %s: the connection did not close in time and was left", self._endpoint)
+
+    def _converse(self, connection: Connection, stop: threading.Event) -> None:
+        self._arrived(connection)
+        relay = Relay(connection, self._site, self._book)
+        try:
+            while relay.lost is None and not stop.is_set():
+                for message in relay.turn():
+                    self._command(message)
+                if relay.complaint:
+                    self._say_once(f"refused a message for {relay.complaint}; tried again every few seconds")
+            if stop.is_set() and relay.lost is None:
+                relay.drain(_DRAIN_LIMIT, _DRAIN_PATIENCE)
+                relay.say(self._topics.available, "stopped", _FAREWELL_LIMIT)
+        finally:
+            relay.abandon()
+        if relay.lost is not None:
+            self._failed(relay.lost)
+
+    def _arrived(self, connection: Connection) -> None:
+        log.info("MQTT %s: connected, MQTT %s", self._endpoint, "5" if self._version == 5 else "3.1.1")
+        self._failures = 0
+        self._said = ""
+        self.state = LinkState.CONNECTED
+        self._site.metrics.mqtt_connected.set(1)
+        self._states.set(self._topics.available, "online")
+        self._states.say_all_again()
+        if self._gate is not None:
+            connection.subscribe(self._topics.commands)
+
+    def _failed(self, answer: Refused | Lost) -> None:
+        self._failures += 1
+        if answer.code == _TAKEN_OVER:
+            self.state = LinkState.TAKEN_OVER
+            log.error(
+                "MQTT %s: another client took over the name %r; this one keeps away and alerts wait in the outbox. "
+                "Give each instance its own mqtt.client_id and restart",
+                self._endpoint, self._endpoint.client_id,
+            )  # fmt: skip
+        elif answer.code == _UNSUPPORTED_VERSION or (isinstance(answer, Lost) and answer.reason == _UNANSWERED):
+            self._version = 4 if self._version == 5 else 5
+            self.state = LinkState.UNREACHABLE
+            self._say_once(f"{answer.reason}; trying MQTT {'5' if self._version == 5 else '3.1.1'}")
+        elif answer.code in _UNAUTHORIZED:
+            self.state = LinkState.UNAUTHORIZED
+            self._say_once(f"{answer.reason}: check mqtt.username and mqtt.password_file; alerts wait in the outbox")
+        else:
+            self.state = LinkState.REFUSED if isinstance(answer, Refused) else LinkState.UNREACHABLE
+            self._say_once(f"{answer.reason}; alerts wait in the outbox")
+
+    def _delay(self) -> float:
+        """Seconds until the next attempt: doubling from 1 to 15, with jitter so that instances do not come together."""
+        least, most = _BACKOFF
+        return min(most, least * 2.0 ** min(max(0, self._failures - 1), 8)) * random.uniform(0.5, 1.0)
+
+    def _command(self, message: Message) -> None:
+        if self._gate is None:
+            return
+        command = self._gate.read(message.topic, message.payload, message.retained, time.monotonic())
+        if isinstance(command, str):
+            self._say_once(f"ignored a message for {message.topic[:100]!r}: {command}")
+        else:
+            self._on_command(command.camera, command.enabled)
+
+    def _known(self, camera: str) -> str:
+        if camera not in self._site.cameras:
+            raise ValueError(f"camera {camera!r} is not one of {', '.join(self._site.cameras)}")
+        return camera
+
+    def _say_once(self, text: str) -> None:
+        """The same complaint twice running tells nobody anything."""
+        if text != self._said:
+            self._said = text
+            log.warning("MQTT %s: %s", self._endpoint, text)
+
+
+_UNANSWERED = "closed before it answered"
+
+
+def _answer(connection: Connection, stop: threading.Event) -> Connected | Refused | Lost | None:
+    """The broker's answer to our connect; None if ``stop`` was set first."""
+    deadline = time.monotonic() + _CONNACK_LIMIT
+    while time.monotonic() < deadline:
+        for event in connection.events(0.1):
+            if isinstance(event, Connected | Refused):
+                return event
+            if isinstance(event, Lost):
+                reached = event.reason == "connection lost"  # TCP was there, MQTT was not
+                return Lost(_UNANSWERED, event.code) if reached else event
+        if stop.is_set():
+            return None
+    return Lost(f"no answer for {_CONNACK_LIMIT:.0f} s", None)

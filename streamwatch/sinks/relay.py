@@ -1,0 +1,173 @@
+"""The life of one connection: hand over a few messages at a time, take an alert off the outbox when it is acknowledged."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamwatch.rules.alert import Alert
+from streamwatch.sinks.connection import WINDOW, Acknowledged, Connection, Lost, Message
+from streamwatch.sinks.outbox import Entry
+from streamwatch.sinks.site import Site
+from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
+
+__all__ = ["Book", "Relay"]
+
+_ACK_LIMIT = 20.0  # s; a broker that is silent for longer is gone, whatever the socket says
+_REFUSED_DELAY = 5.0  # s until a refused message is tried again
+_TURN = 0.05  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What outlives a connection: topics, states, open incidents, and how an alert is written."""
+
+    topics: Topics
+    states: RetainedStates
+    incidents: OpenIncidents
+    payload: Callable[[Alert, str, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    entry: Entry | None
+    topic: str
+    at: float
+
+
+class Relay:
+    """Moves states and alerts over ``connection`` until it is lost. Owned by one thread.
+
+    Only what the broker has acknowledged leaves the outbox. A message that it refuses holds up those behind it, is
+    counted as failed and tried again; ``complaint`` says why.
+    """
+
+    def __init__(self, connection: Connection, site: Site, book: Book) -> None:
+        self.lost: Lost | None = None
+        self.complaint: str | None = None
+        self._connection = connection
+        self._site = site
+        self._book = book
+        self._sent: dict[int, _Sent] = {}
+        self._waiting: list[Entry] = []
+        self._cursor = 0
+        self._resume = 0.0  # monotonic s before which nothing is handed over
+        self._progress = time.monotonic()
+
+    def turn(self) -> list[Message]:
+        """Hand over what there is, take in what happened; waits up to 0.05 s. What arrived is the caller's."""
+        self._hand_over()
+        if self._sent or self._waiting or len(self._book.states) or self.lost:
+            events = self._connection.events(_TURN)
+        else:  # nothing is owed to us: wait where the next alert appears
+            self._waiting = self._site.outbox.pending(self._cursor, WINDOW, _TURN)
+            events = self._connection.events(0.0)
+        messages = []
+        for event in events:
+            if isinstance(event, Acknowledged):
+                self._acknowledged(event)
+            elif isinstance(event, Lost):
+                self._give_up(event)
+            elif isinstance(event, Message):
+                messages.append(event)
+        self._watch()
+        return messages
+
+    def drain(self, limit: float, patience: float) -> None:
+        """Keep going until nothing waits, for up to ``limit`` s, or ``patience`` s without an answer."""
+        deadline = time.monotonic() + limit
+        self._progress = time.monotonic()
+        while self.lost is None and time.monotonic() < min(deadline, self._progress + patience):
+            if not self._sent and not len(self._book.states) and not self._site.outbox.pending(0, 1, 0.0):
+                return
+            self.turn()
+
+    def say(self, topic: str, payload: str, limit: float) -> bool:
+        """Publish one retained message now and wait for its acknowledgement."""
+        mid = self._publish(topic, payload, None)
+        deadline = time.monotonic() + limit
+        while mid in self._sent and self.lost is None and time.monotonic() < deadline:
+            for event in self._connection.events(_TURN):
+                if isinstance(event, Acknowledged):
+                    self._acknowledged(event)
+        return mid is not None and mid not in self._sent
+
+    def abandon(self) -> None:
+        """Count what was in flight as failed; its states will be said again."""
+        for sent in self._sent.values():
+            self._site.metrics.mqtt_published.labels("failed").inc()
+            if sent.entry is None:
+                self._book.states.say_again([sent.topic])
+        self._sent.clear()
+
+    def _hand_over(self) -> None:
+        if time.monotonic() < self._resume or self.lost:
+            return
+        while len(self._sent) < WINDOW:
+            state = self._book.states.take()
+            if state is not None:
+                if self._publish(*state, None) is None:
+                    self._book.states.say_again([state[0]])
+                    return
+                continue
+            entry = self._next()
+            if entry is None or not self._hand_over_alert(entry):
+                return
+
+    def _next(self) -> Entry | None:
+        if not self._waiting:
+            self._waiting = self._site.outbox.pending(self._cursor, WINDOW, 0.0)
+        return self._waiting[0] if self._waiting else None
+
+    def _hand_over_alert(self, entry: Entry) -> bool:
+        alert, topics = entry.alert, self._book.topics
+        payload = self._book.payload(alert, self._site.instance, entry.sequence)
+        if self._publish(topics.alert(alert.camera, alert.rule), payload, entry) is None:
+            return False
+        self._waiting.pop(0)
+        self._cursor = entry.sequence
+        if not entry.earlier:  # an earlier run's incidents are not ours to open
+            is_open = self._book.incidents.observe(alert)
+            self._book.states.set(topics.alert_state(alert.camera, alert.rule), "ON" if is_open else "OFF")
+        return True
+
+    def _publish(self, topic: str, payload: str, entry: Entry | None) -> int | None:
+        at = time.monotonic()
+        mid = self._connection.publish(topic, payload, retain=entry is None)
+        if mid is None:
+            self._give_up(Lost("connection lost", None))
+        else:
+            self._sent[mid] = _Sent(entry, topic, at)
+        return mid
+
+    def _acknowledged(self, event: Acknowledged) -> None:
+        sent = self._sent.pop(event.mid, None)
+        if sent is None:
+            return
+        self._progress = event.at
+        metrics = self._site.metrics
+        metrics.stage_seconds.labels("publish").observe(max(0.0, event.at - sent.at))
+        metrics.mqtt_published.labels("failed" if event.refused else "acked").inc()
+        if event.refused:
+            self.complaint = f"{sent.topic}: {event.refused}"
+            self._hold_back(sent)
+        elif sent.entry is not None:
+            self._site.outbox.acknowledge(sent.entry.sequence)
+            if not sent.entry.earlier:
+                latency = time.time() - (time.monotonic() - event.at) - sent.entry.alert.time
+                metrics.alert_latency.labels(sent.entry.alert.rule).observe(max(0.0, latency))
+
+    def _hold_back(self, sent: _Sent) -> None:
+        self._resume = time.monotonic() + _REFUSED_DELAY
+        if sent.entry is None:
+            self._book.states.say_again([sent.topic])
+        else:  # read again from the oldest; what is in flight meanwhile may arrive twice
+            self._cursor = 0
+            self._waiting = []
+
+    def _watch(self) -> None:
+        oldest = next(iter(self._sent.values()), None)
+        if oldest is not None and time.monotonic() - max(oldest.at, self._progress) > _ACK_LIMIT:
+            self._give_up(Lost(f"no acknowledgement for {_ACK_LIMIT:.0f} s", None))
+
+    def _give_up(self, lost: Lost) -> None:
+        self.lost = self.lost or lost
