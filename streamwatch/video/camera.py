@@ -1,0 +1,191 @@
+"""One camera: connect, cut clips, hand them on; when it fails, say why, wait, and try again."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import structlog
+
+from streamwatch.config import CameraConfig
+from streamwatch.errors import EndOfStreamError, MailboxClosedError, SourceError
+from streamwatch.metrics import Metrics
+from streamwatch.secret import SecretUrl
+from streamwatch.video.backoff import Backoff
+from streamwatch.video.clock import SteadyClock
+from streamwatch.video.cutter import Cutter
+from streamwatch.video.frame import Clip
+from streamwatch.video.picture import Opening, Tally
+from streamwatch.video.source import open_source
+from streamwatch.video.window import ClipTiming
+
+__all__ = ["REASONS", "STATES", "Camera", "read_clips"]
+
+STATES = ("connecting", "online", "offline", "disabled", "failed")
+REASONS = ("refused", "unauthorized", "not_found", "timeout", "end_of_stream", "invalid", "error")
+POLL = 0.2  # seconds between looks at whether a waiting camera was switched on or off
+
+log = structlog.get_logger("streamwatch.camera")
+
+
+class Camera:
+    """The body of a camera's thread. Nothing but ``enable`` may be called from another thread.
+
+    ``deliver(clip)`` takes each clip; ``status(camera, state)`` hears each change of state, of STATES. ``clock`` is
+    shared by all cameras of a process.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        timing: ClipTiming,
+        deliver: Callable[[Clip], None],
+        status: Callable[[str, str], None],
+        metrics: Metrics,
+        *,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self.name = config.name
+        self._config = config
+        self._deliver = deliver
+        self._status = status
+        self._metrics = metrics
+        self._clock = clock or SteadyClock(time.time(), time.monotonic())
+        self._cutter = Cutter(config.name, timing, config.privacy_masks, self._on_gap)
+        self._backoff = Backoff(random.random)
+        self._meter = _Meter(metrics, config.name)
+        self._enabled = threading.Event()
+        self._state = ""
+        self._trouble = ""  # reason of the last failure, until the camera is back
+        self._since = 0.0  # of the first picture of this connection, 0.0 before it
+        self.enable(config.enabled)
+
+    def enable(self, on: bool) -> None:
+        """Switch the camera on or off while it runs; from any thread."""
+        if on:
+            self._enabled.set()
+        else:
+            self._enabled.clear()
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until ``stop``. Source errors are retried for ever; anything else is a fault of ours and is raised."""
+        failed = True
+        try:
+            while not stop.is_set():
+                if self._enabled.is_set():
+                    self._connect(stop)
+                else:
+                    self._change("disabled")
+                    stop.wait(POLL)
+            failed = False
+        except MailboxClosedError:
+            failed = False
+        finally:
+            self._metrics.camera_up.labels(self.name).set(0)
+            if failed:
+                self._change("failed")
+
+    def _connect(self, stop: threading.Event) -> None:
+        """One connection from opening to its end, and the pause after a failed one."""
+        if self._state != "offline":
+            self._change("connecting")
+        self._since = 0.0
+        tally = Tally()
+        try:
+            self._watch(stop, tally)
+            reason = "stopped" if stop.is_set() else "disabled"
+        except SourceError as error:
+            reason = error.reason if error.reason in REASONS else "error"
+            self._lost(error, reason)
+        self._meter.read(tally)
+        self._cutter.restart(reason)
+        if reason in REASONS:
+            self._pause(stop, self._backoff.delay(time.monotonic() - self._since if self._since else 0.0))
+
+    def _watch(self, stop: threading.Event, tally: Tally) -> None:
+        config = self._config
+        opening = Opening(config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, tally)
+        with closing(open_source(opening)) as source:
+            read = 0.0
+            for picture in source:
+                if stop.is_set() or not self._enabled.is_set():
+                    return
+                now = time.monotonic()
+                if not self._since:
+                    self._found(now)
+                for clip in self._cutter.observe(picture, now, self._clock.at(now)):
+                    self._metrics.clips.labels(self.name).inc()
+                    self._deliver(clip)
+                if now - read >= 1.0:
+                    self._meter.read(tally)
+                    read = now
+        raise EndOfStreamError(f"{config.url}: the stream ended")
+
+    def _found(self, now: float) -> None:
+        self._since = now
+        self._trouble = ""
+        self._metrics.camera_up.labels(self.name).set(1)
+        self._change("online")
+        log.info("camera is online", camera=self.name)
+
+    def _lost(self, error: SourceError, reason: str) -> None:
+        self._metrics.camera_up.labels(self.name).set(0)
+        self._metrics.camera_reconnects.labels(self.name, reason).inc()
+        if reason != self._trouble:  # once a trouble, not once an attempt
+            log.warning("camera is offline", camera=self.name, reason=reason, error=str(error))
+        self._trouble = reason
+        self._change("offline")
+
+    def _pause(self, stop: threading.Event, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self._enabled.is_set() and (left := end - time.monotonic()) > 0:
+            if stop.wait(min(left, POLL)):
+                return
+
+    def _change(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            if state != "online":
+                self._metrics.camera_up.labels(self.name).set(0)
+            self._status(self.name, state)
+
+    def _on_gap(self, reason: str, samples: int) -> None:
+        self._metrics.camera_gaps.labels(self.name, reason).inc()
+        if samples:
+            self._metrics.clips_dropped.labels(self.name, reason).inc()
+
+
+class _Meter:
+    """Moves what a source has counted into the metrics."""
+
+    def __init__(self, metrics: Metrics, camera: str) -> None:
+        self._packets = metrics.packets_received.labels(camera)
+        self._frames = metrics.frames_decoded.labels(camera)
+        self._errors = metrics.decode_errors.labels(camera)
+        self._decode = metrics.stage_seconds.labels("decode")
+
+    def read(self, tally: Tally) -> None:
+        """Count what came since the last call, and begin again."""
+        self._packets.inc(tally.packets)
+        self._frames.inc(tally.frames)
+        self._errors.inc(tally.errors)
+        if tally.frames:
+            self._decode.observe(tally.decode_seconds)  # of about one second of one camera
+        tally.packets = tally.frames = tally.errors = 0
+        tally.decode_seconds = 0.0
+
+
+def read_clips(url: SecretUrl, timing: ClipTiming, camera: str = "file", start: float = 0.0) -> Iterator[Clip]:
+    """The clips of a file, scene or stream as fast as they can be read, without a thread; the live path otherwise.
+
+    ``at`` is ``start`` plus the stream's own time since its first picture. Raises SourceError.
+    """
+    cutter = Cutter(camera, timing)
+    first: float | None = None
+    with closing(open_source(Opening(url))) as source:
+        for number, picture in enumerate(source):
+            pts = number / 25 if picture.pts is None else picture.pts
+            first = pts if first is None else first
+            yield from cutter.observe(picture, pts, start + pts - first)
+    yield from cutter.finish()

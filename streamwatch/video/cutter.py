@@ -1,0 +1,54 @@
+"""Pictures as they arrive → clips with their times: the same steps for a live camera and for a file."""
+
+from collections.abc import Callable, Sequence
+
+from streamwatch.video.clock import PtsClock
+from streamwatch.video.frame import Clip
+from streamwatch.video.mask import PrivacyMask
+from streamwatch.video.picture import Picture
+from streamwatch.video.window import ClipTiming, ClipWindow
+
+__all__ = ["Cutter"]
+
+
+class Cutter:
+    """Stamps pictures, masks and cuts them, and ends the epoch where the stream breaks.
+
+    ``on_gap(reason, samples)`` hears of each break and of how many samples were thrown away with it. Reasons:
+    silence, backwards, jump, drift, resolution, and whatever ``restart`` is given.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        timing: ClipTiming,
+        masks: Sequence[Sequence[tuple[float, float]]] = (),
+        on_gap: Callable[[str, int], None] = lambda reason, samples: None,
+    ) -> None:
+        mask = PrivacyMask(masks, timing.size)
+        self._window = ClipWindow[Picture](
+            camera, timing, lambda picture: mask.apply(picture.scale(timing.size)), on_gap
+        )
+        self._clock = PtsClock()
+        self._shape: tuple[int, int] | None = None
+
+    def observe(self, picture: Picture, arrival: float, wall: float) -> list[Clip]:
+        """Take the next picture, which came at ``arrival`` (monotonic), ``wall`` in UTC; the clips it completes."""
+        stamp = self._clock.stamp(picture.pts, arrival, wall)
+        gap = stamp.gap
+        if self._shape is not None and self._shape != picture.shape:
+            gap = "resolution"
+        self._shape = picture.shape
+        if gap is not None:
+            self._window.gap(gap)
+        return self._window.observe(picture, stamp.pts, stamp.at)
+
+    def restart(self, reason: str) -> None:
+        """The connection is over: the next picture is of another one, with another clock."""
+        self._window.gap(reason)
+        self._clock = PtsClock()
+        self._shape = None
+
+    def finish(self) -> list[Clip]:
+        """The clip that the last picture of a file completes."""
+        return self._window.finish()

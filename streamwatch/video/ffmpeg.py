@@ -1,0 +1,174 @@
+"""Cameras and files through FFmpeg (PyAV). This is the wall where FFmpeg's errors end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
+from streamwatch.secret import SecretUrl
+from streamwatch.video.frame import Image
+from streamwatch.video.pacing import paced
+from streamwatch.video.picture import Opening, Picture
+from streamwatch.video.scale import scale
+
+__all__ = ["FfmpegSource"]
+
+# What each scheme may open, directly, by redirect or from a playlist: never another scheme, never a local file.
+PROTOCOLS = {
+    "rtsp": "rtsp,rtp,tcp,udp",
+    "rtsps": "rtsps,rtsp,rtp,tcp,tls",
+    "http": "http,tcp",
+    "https": "https,tls,tcp",
+    "file": "file",
+}
+# Enough to find the codec's parameters; FFmpeg's own defaults wait two seconds longer for the first picture.
+PROBE = {"analyzeduration": "100000", "probesize": "200000"}
+BLIND = 30.0  # seconds that packets may come without one picture: the longest GOP of "smart" codecs, and some
+UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
+DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
+GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
+REASONS: dict[type[Exception], str] = {
+    av.error.ConnectionRefusedError: "refused",
+    av.error.HTTPNotFoundError: "not_found",
+    av.error.FileNotFoundError: "not_found",
+    av.error.ExitError: "timeout",  # PyAV's own limit interrupted FFmpeg
+    av.error.TimeoutError: "timeout",
+    av.error.InvalidDataError: "invalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FramePicture:
+    """A decoded frame, still in its pixel format."""
+
+    pts: float | None
+    frame: av.VideoFrame
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.frame.width, self.frame.height
+
+    def scale(self, size: int) -> Image:
+        """Straight from YUV to uint8 [size, size, 3] RGB."""
+        return scale(self.frame, size)
+
+
+class FfmpegSource:
+    """RTSP, HTTP or a file. Opens at once, within ``open_timeout``; a read that stalls ends by ``read_timeout``."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._live = opening.url.scheme != "file"
+        with _translated(opening.url, opening.open_timeout):
+            self._container = _open(opening)
+        try:
+            self._stream = _video(self._container, opening.url)
+        except SourceError:
+            self._container.close()
+            raise
+
+    def __iter__(self) -> Iterator[Picture]:
+        wait = self._opening.wait
+        pictures = self._dated()
+        yield from pictures if self._live or wait is None else paced(pictures, wait)
+        if self._live or wait is not None:
+            raise EndOfStreamError(f"{self._opening.url}: the stream ended")
+
+    def close(self) -> None:
+        """Close the container; only ever called by the thread that opened it."""
+        self._container.close()
+
+    def _dated(self) -> Iterator[Picture]:
+        """Pictures with their pts. A file without any has its frame rate; RTSP's first pictures often have none."""
+        step = 1 / float(self._stream.average_rate or 25)
+        for number, frame in enumerate(self._frames()):
+            pts: float | None = frame.time
+            if pts is None and not self._live:
+                pts = number * step
+            if pts is not None or number >= UNDATED:
+                yield FramePicture(pts, frame)
+
+    def _frames(self) -> Iterator[av.VideoFrame]:
+        opening, tally = self._opening, self._opening.tally
+        seen = time.monotonic()
+        with _translated(opening.url, opening.read_timeout):
+            for packet in self._container.demux(self._stream):
+                tally.packets += bool(packet.size)  # the last one is empty and drains the decoder
+                began = time.perf_counter()
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    tally.errors += 1
+                    frames = []
+                tally.decode_seconds += time.perf_counter() - began
+                tally.frames += len(frames)
+                yield from frames
+                now = time.monotonic()
+                if frames:
+                    seen = now
+                elif now - seen > BLIND:
+                    raise SourceError(f"{opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
+
+
+def _open(opening: Opening) -> InputContainer:
+    url, scheme = opening.url, opening.url.scheme
+    options = {"protocol_whitelist": PROTOCOLS[scheme]} | PROBE
+    if scheme in ("rtsp", "rtsps"):
+        # with video alone, FFmpeg also leaves the timestamps as the camera sent them
+        options |= {"rtsp_transport": opening.transport, "allowed_media_types": "video"}
+    return av.open(
+        _file(url) if scheme == "file" else url.reveal(),
+        options=options,
+        timeout=(opening.open_timeout, opening.read_timeout),
+        metadata_errors="replace",
+    )
+
+
+def _file(url: SecretUrl) -> str:
+    parts = urlsplit(url.reveal())
+    if parts.netloc not in ("", "localhost"):
+        raise SourceError(f"{url}: write file:///absolute/path or file:relative/path", "not_found")
+    # absolute and with its protocol said, so that no name can be taken for another protocol
+    return f"file:{Path(url2pathname(parts.path)).resolve()}"
+
+
+def _video(container: InputContainer, url: SecretUrl) -> VideoStream:
+    if not container.streams.video:
+        raise SourceError(f"{url}: holds no video", "invalid")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise SourceError(f"{url}: its codec cannot be decoded by this FFmpeg", "invalid")
+    stream.codec_context.thread_count = 1  # cameras are the parallelism
+    stream.codec_context.thread_type = "NONE"
+    return stream
+
+
+@contextmanager
+def _translated(url: SecretUrl, limit: float) -> Iterator[None]:
+    """FFmpeg's errors as SourceError. Their own text is never used: it holds the whole URL, password included."""
+    began = time.monotonic()
+    try:
+        yield
+    except DENIED:
+        raise AuthenticationError(f"{url}: the camera refused user and password; correct them in its url") from None
+    except GONE as error:
+        raise EndOfStreamError(f"{url}: {_said(error)}") from None
+    except (av.FFmpegError, OSError) as error:
+        reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "error")
+        if reason == "invalid" and time.monotonic() - began >= limit:
+            reason = "timeout"  # a silent camera interrupts the probe, which then blames the data
+        said = f"no answer within {limit:g} s" if reason == "timeout" else _said(error)
+        raise SourceError(f"{url}: {said}", reason) from None
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or type(error).__name__)

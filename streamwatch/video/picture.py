@@ -1,0 +1,77 @@
+"""What every camera source yields, and what it is told when it is opened."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streamwatch.secret import SecretUrl
+from streamwatch.video.frame import Image
+
+__all__ = ["ArrayPicture", "Opening", "Picture", "Source", "Tally"]
+
+
+class Picture(Protocol):
+    """One decoded picture, converted only if it is sampled."""
+
+    @property
+    def pts(self) -> float | None:
+        """The stream's clock in seconds, None where the stream does not say."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height as decoded."""
+
+    def scale(self, size: int) -> Image:
+        """The whole picture squashed to uint8 [size, size, 3] RGB."""
+
+
+class Source(Protocol):
+    """An opened camera. Iterating and closing belong to the thread that opened it."""
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Pictures in order of time. Raises SourceError; the end is EndOfStreamError for a live camera."""
+
+    def close(self) -> None:
+        """Let go of the camera. Idempotent."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a source has done so far; the camera's thread turns it into metrics once a second."""
+
+    packets: int = 0
+    frames: int = 0
+    errors: int = 0
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
+    the source runs as fast as it can and its end is clean."""
+
+    url: SecretUrl
+    transport: str = "tcp"
+    open_timeout: float = 5.0
+    read_timeout: float = 5.0
+    wait: Callable[[float], object] | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPicture:
+    """A picture that is already an array, uint8 [H, W, 3] RGB."""
+
+    pts: float | None
+    image: Image
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.image.shape[1], self.image.shape[0]
+
+    def scale(self, size: int) -> Image:
+        """Squashed by the same scaler that decoded pictures go through."""
+        from streamwatch.video.scale import scale_array
+
+        return scale_array(self.image, size)
