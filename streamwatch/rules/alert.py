@@ -1,12 +1,15 @@
 """What leaves the rules: incidents and the alerts about them (contract ``streamwatch.alert/1``)."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from streamwatch.models.detection import ModelInfo
 
-__all__ = ["Alert", "AlertType", "Incident", "IncidentState"]
+__all__ = ["SCHEMA", "Alert", "AlertType", "Incident", "IncidentState", "to_json", "to_payload"]
+
+SCHEMA = "streamwatch.alert/1"
 
 
 class IncidentState(StrEnum):
@@ -70,3 +73,38 @@ class Alert:
     model: ModelInfo
     rule_hash: str
     shadow: bool = False
+
+
+def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
+    """The contract's fields, in its order. ``sequence`` is the alert's place among all of this ``instance``."""
+    return {
+        "schema": SCHEMA,
+        "id": alert.id,
+        "seq": alert.seq,
+        "instance": instance,
+        "sequence": sequence,
+        "type": alert.type.value,
+        "camera": alert.camera,
+        "rule": alert.rule,
+        "event": alert.event,
+        "zone": alert.zone,
+        "severity": alert.severity,
+        "score": round(alert.score, 6),
+        "peak_score": round(alert.peak_score, 6),
+        "threshold": alert.threshold,
+        "start_time": alert.start_time,
+        "time": alert.time,
+        "end_time": alert.end_time,
+        "summary": alert.summary,
+        "labels": dict(alert.labels),
+        "snapshot": None,
+        "clip": None,
+        "model": {"name": alert.model.name, "version": alert.model.version, "sha256": alert.model.sha256},
+        "rule_hash": alert.rule_hash,
+    }
+
+
+def to_json(alert: Alert, instance: str, sequence: int) -> bytes:
+    """``to_payload`` as UTF-8 JSON on one line; equal alerts give equal bytes. Raises ValueError for NaN."""
+    payload = to_payload(alert, instance, sequence)
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

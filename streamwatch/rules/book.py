@@ -1,0 +1,111 @@
+"""All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from math import inf
+
+from streamwatch.errors import StreamwatchError
+from streamwatch.models.detection import Detection
+from streamwatch.rules.alert import Alert, Incident
+from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.rule import Rule
+from streamwatch.rules.watch import Watch
+
+__all__ = ["RuleBook"]
+
+# What a faulty operator or detection may raise. Stated, because anything else is a fault of ours and fatal.
+_FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class _Line:
+    """The detections of one zone of one camera, and who listens."""
+
+    __slots__ = ("last", "watches")
+
+    def __init__(self, watches: tuple[Watch, ...]) -> None:
+        self.watches = watches
+        self.last = -inf
+
+
+class RuleBook:
+    """``rules`` at work. ``salt`` enters the ids of incidents: one per site, so that two sites never share an id.
+
+    ``lateness`` is how many seconds detections may lag behind the time given to ``tick``. State grows with the number
+    of cameras and zones seen, nothing else. Not thread-safe: one thread owns it.
+    """
+
+    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 2.0) -> None:
+        self.rules = tuple(rules)
+        self.errors: dict[str, int] = {}  # rule → evaluations that raised
+        self.last_errors: dict[str, str] = {}
+        self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
+        self._salt = salt
+        self._lateness = lateness
+        self._watches: dict[str, tuple[Watch, ...]] = {}
+        self._lines: dict[str, dict[str | None, _Line]] = {}
+
+    def observe(self, detection: Detection) -> tuple[Alert, ...]:
+        """The alerts that ``detection`` causes. Event time of its camera becomes ``detection.end``."""
+        try:
+            line = self._lines[detection.camera][detection.zone]
+        except KeyError:
+            line = self._open(detection.camera, detection.zone)
+        at = detection.end
+        alerts: tuple[Alert, ...] = ()
+        if not at >= line.last:  # also if not a number
+            if not line.last - at > SILENCE:
+                self.late[detection.camera] = self.late.get(detection.camera, 0) + 1
+                return alerts
+            alerts = self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
+        line.last = at
+        for watch in line.watches:
+            if at >= watch.deadline:
+                alerts += watch.expire(at)
+            try:
+                alerts += watch.observe(detection)
+            except _FAULTS as error:
+                alerts += self._fault(watch, at, error)
+        return alerts
+
+    def tick(self, at: float) -> tuple[Alert, ...]:
+        """Let time pass without detections: it is ``at`` (UTC s) now. Call it about once a second."""
+        due = at - self._lateness
+        return self._each(self._all(), lambda watch: watch.expire(due) if due >= watch.deadline else ())
+
+    def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
+        """The stream of ``camera`` broke at ``at``: nothing is carried across.
+
+        Pending incidents lapse; firing ones are interrupted and end after keep_firing_for, unless the condition
+        holds again. The detections that follow may bear any time.
+        """
+        for line in self._lines.get(camera, {}).values():
+            line.last = -inf
+        return self._each(self._watches.get(camera, ()), lambda watch: watch.lose(at, "gap"))
+
+    def close(self, at: float, reason: str) -> tuple[Alert, ...]:
+        """End all that is open: the rules are about to stop or to be replaced."""
+        return self._each(self._all(), lambda watch: watch.close(at, reason))
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Those open now, pending and firing, by camera and rule as first seen."""
+        return tuple(incident for watch in self._all() if (incident := watch.incident()))
+
+    def _all(self) -> Iterable[Watch]:
+        return (watch for watches in self._watches.values() for watch in watches)
+
+    def _each(self, watches: Iterable[Watch], act: Callable[[Watch], tuple[Alert, ...]]) -> tuple[Alert, ...]:
+        alerts = [alert for watch in watches for alert in act(watch)]
+        return tuple(sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)))
+
+    def _open(self, camera: str, zone: str | None) -> _Line:
+        if camera not in self._watches:
+            matching = (rule for rule in self.rules if any(fnmatchcase(camera, glob) for glob in rule.cameras))
+            self._watches[camera] = tuple(Watch(rule, camera, self._salt) for rule in matching)
+        listening = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
+        return self._lines.setdefault(camera, {}).setdefault(zone, _Line(listening))
+
+    def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
+        name = watch.rule.name
+        self.errors[name] = self.errors.get(name, 0) + 1
+        self.last_errors[name] = f"camera {watch.camera}: {type(error).__name__}: {error}"
+        return watch.lose(at, "error")

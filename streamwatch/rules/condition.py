@@ -1,0 +1,55 @@
+"""What a condition is: three-valued, fed with detections, able to name the score that decided.
+
+A *term* is a parsed condition of a rule: frozen, shared by all cameras. ``start`` gives a *condition*: the same with
+the small state it needs on one camera. An operator is a file with a term, a condition and a ``parse_…`` function, and
+a line in ``operators.OPERATORS``.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamwatch.models.detection import Detection
+
+__all__ = ["SILENCE", "Condition", "Evidence", "Term"]
+
+SILENCE = 10.0
+"""Seconds without a detection after which nothing is believed about a camera (or zone) any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The event that decided: its score, the ``on`` it was held against, its zone (None: the whole picture)."""
+
+    event: str
+    zone: str | None
+    score: float
+    threshold: float
+
+
+class Condition(Protocol):
+    """A term at work on one camera."""
+
+    def observe(self, detection: Detection) -> bool | None:
+        """Whether it holds now; None while unknown. Detections come in order of time within each zone."""
+        ...
+
+    def evidence(self) -> Evidence | None:
+        """What made it hold at the last ``observe``; None if it does not hold, or by absence alone (``not``)."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything: unknown again."""
+        ...
+
+
+class Term(Protocol):
+    """A parsed condition."""
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        """The zones whose detections it needs; None is the whole picture."""
+        ...
+
+    def start(self) -> Condition:
+        """A condition with fresh state."""
+        ...

@@ -1,0 +1,161 @@
+"""``all``, ``any`` and ``not`` over three values (Kleene's): unknown stays unknown until the known parts decide.
+
+The evidence of ``all`` is that of its weakest part, of ``any`` that of its strongest part that holds (both by score;
+the first of equals); ``not`` has none.
+"""
+
+from dataclasses import dataclass
+from operator import attrgetter
+
+from streamwatch.models.detection import Detection
+from streamwatch.rules.condition import Condition, Evidence, Term
+from streamwatch.rules.node import Node
+
+__all__ = [
+    "All",
+    "AllCondition",
+    "Any",
+    "AnyCondition",
+    "Not",
+    "NotCondition",
+    "parse_all",
+    "parse_any",
+    "parse_not",
+]
+
+_by_score = attrgetter("score")
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Holds while every part holds."""
+
+    parts: tuple[Term, ...]
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        return frozenset[str | None]().union(*(part.zones for part in self.parts))
+
+    def start(self) -> Condition:
+        return AllCondition(tuple(part.start() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Holds while at least one part holds."""
+
+    parts: tuple[Term, ...]
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        return frozenset[str | None]().union(*(part.zones for part in self.parts))
+
+    def start(self) -> Condition:
+        return AnyCondition(tuple(part.start() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds while its part is known not to hold."""
+
+    part: Term
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        return self.part.zones
+
+    def start(self) -> Condition:
+        return NotCondition(self.part.start())
+
+
+class AllCondition:
+    """``all`` at work."""
+
+    __slots__ = ("_holds", "_parts")
+
+    def __init__(self, parts: tuple[Condition, ...]) -> None:
+        self._parts = parts
+        self._holds: bool | None = None
+
+    def observe(self, detection: Detection) -> bool | None:
+        holds: bool | None = True
+        for part in self._parts:  # each part sees each detection: a part has state
+            value = part.observe(detection)
+            if value is False:
+                holds = False
+            elif value is None and holds:
+                holds = None
+        self._holds = holds
+        return holds
+
+    def evidence(self) -> Evidence | None:
+        found = [evidence for part in self._parts if (evidence := part.evidence())] if self._holds else []
+        return min(found, key=_by_score, default=None)
+
+    def reset(self) -> None:
+        self._holds = None
+        for part in self._parts:
+            part.reset()
+
+
+class AnyCondition:
+    """``any`` at work."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: tuple[Condition, ...]) -> None:
+        self._parts = parts
+
+    def observe(self, detection: Detection) -> bool | None:
+        holds: bool | None = False
+        for part in self._parts:
+            value = part.observe(detection)
+            if value:
+                holds = True
+            elif value is None and not holds:
+                holds = None
+        return holds
+
+    def evidence(self) -> Evidence | None:
+        return max((evidence for part in self._parts if (evidence := part.evidence())), key=_by_score, default=None)
+
+    def reset(self) -> None:
+        for part in self._parts:
+            part.reset()
+
+
+class NotCondition:
+    """``not`` at work."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: Condition) -> None:
+        self._part = part
+
+    def observe(self, detection: Detection) -> bool | None:
+        value = self._part.observe(detection)
+        return None if value is None else not value
+
+    def evidence(self) -> Evidence | None:
+        return None
+
+    def reset(self) -> None:
+        self._part.reset()
+
+
+def parse_all(node: Node) -> All:
+    """The operator from its mapping. Raises RuleError."""
+    node.only("all")
+    return All(node.terms("all"))
+
+
+def parse_any(node: Node) -> Any:
+    """The operator from its mapping. Raises RuleError."""
+    node.only("any")
+    return Any(node.terms("any"))
+
+
+def parse_not(node: Node) -> Not:
+    """The operator from its mapping. Raises RuleError."""
+    node.only("not")
+    return Not(node.term("not"))

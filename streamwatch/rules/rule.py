@@ -1,0 +1,148 @@
+"""A rule, and how rules are read from a document: every fault found is named with file, path and nearest right word."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from streamwatch.config import explain
+from streamwatch.document import nearest
+from streamwatch.errors import RuleError
+from streamwatch.rules.condition import Term
+from streamwatch.rules.duration import Duration
+from streamwatch.rules.operators import parse_condition
+from streamwatch.rules.template import Template
+from streamwatch.rules.vocabulary import Vocabulary
+
+__all__ = ["SEVERITIES", "Rule", "RuleFile", "parse_rules"]
+
+SEVERITIES = ("info", "warning", "critical")
+_SUMMARY = "{rule} at {camera}"
+
+
+def _severity(value: str) -> str:
+    if value not in SEVERITIES:
+        raise ValueError(f"severity {value[:64]!r} is not one of {', '.join(SEVERITIES)}{nearest(value, SEVERITIES)}")
+    return value
+
+
+def _template(value: str) -> str:
+    Template(value)
+    return value
+
+
+Severity = Annotated[str, AfterValidator(_severity)]
+Glob = Annotated[str, Field(pattern=r"^[a-z0-9_*?\[\]!-]{1,64}$")]
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
+LabelValue = Annotated[str, Field(max_length=256)]
+Annotation = Annotated[str, Field(max_length=1024), AfterValidator(_template)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    alert: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    cameras: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=256)] = ("*",)
+    when: object
+    hold: Duration = Field(0.0, alias="for")
+    gap: Duration = 0.0
+    keep_firing_for: Duration = 0.0
+    cooldown: Duration = 0.0
+    severity: Severity | None = None
+    labels: Annotated[dict[LabelName, LabelValue], Field(max_length=32)] = {}
+    annotations: Annotated[dict[LabelName, Annotation], Field(max_length=32)] = {}
+    shadow: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "_Entry":
+        if self.gap and self.gap >= self.hold:
+            raise ValueError(f"gap ({self.gap:g}s) must be below for ({self.hold:g}s); with for: 0, gap must be 0")
+        label = self.labels.get("severity")
+        if label is not None and _severity(label) != (self.severity or label):
+            raise ValueError(f"severity is {self.severity!r}, but labels.severity is {label!r}; give one")
+        return self
+
+
+class RuleFile(BaseModel):
+    """A rule file as written; ``when`` is read by the operators."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    rules: Annotated[list[_Entry], Field(min_length=1, max_length=1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule ready to run. ``hold`` is the file's ``for``; durations are seconds; ``labels`` hold the severity too.
+
+    ``rule_hash`` is the start of the SHA-256 of its canonical JSON: equal exactly if nothing in it changed.
+    """
+
+    name: str
+    cameras: tuple[str, ...]
+    when: Term
+    hold: float
+    gap: float
+    keep_firing_for: float
+    cooldown: float
+    severity: str
+    labels: tuple[tuple[str, str], ...]
+    summary: Template
+    annotations: tuple[tuple[str, Template], ...]
+    shadow: bool
+    rule_hash: str
+    where: str
+
+
+def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[Rule, ...]:
+    """The rules in ``document``; ``where`` names its file. Raises RuleError with every fault found, one a line."""
+    if not isinstance(document, dict):
+        raise RuleError(f"{where}: must be a mapping with 'rules:', a list of rules")
+    try:
+        entries = RuleFile.model_validate(document).rules
+    except ValidationError as error:
+        raise RuleError(explain(error, where, RuleFile)) from None
+    rules: list[Rule] = []
+    faults: list[str] = []
+    names: set[str] = set()
+    for i, entry in enumerate(entries):
+        place = f"{where}: rules[{i}]"
+        if entry.alert in names:
+            faults.append(f"{place}.alert: name {entry.alert!r} is used twice")
+        names.add(entry.alert)
+        faults += [f"{place}.cameras: {fault}" for g in entry.cameras if (fault := vocabulary.fault_of_camera(g))]
+        try:
+            when = parse_condition(entry.when, f"{place}.when", vocabulary, entry.cameras)
+            rules.append(_rule(entry, when, place))
+        except RuleError as error:
+            faults.append(str(error))
+    if faults:
+        raise RuleError("\n".join(faults))
+    return tuple(rules)
+
+
+def _rule(entry: _Entry, when: Term, where: str) -> Rule:
+    severity = entry.severity or entry.labels.get("severity", "warning")
+    return Rule(
+        name=entry.alert,
+        cameras=entry.cameras,
+        when=when,
+        hold=entry.hold,
+        gap=entry.gap,
+        keep_firing_for=entry.keep_firing_for,
+        cooldown=entry.cooldown,
+        severity=severity,
+        labels=tuple(sorted({**entry.labels, "severity": severity}.items())),
+        summary=Template(entry.annotations.get("summary", _SUMMARY)),
+        annotations=tuple((name, Template(text)) for name, text in sorted(entry.annotations.items())),
+        shadow=entry.shadow,
+        rule_hash=_hash(entry),
+        where=where,
+    )
+
+
+def _hash(entry: _Entry) -> str:
+    canonical = json.dumps(entry.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
