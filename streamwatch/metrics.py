@@ -1,11 +1,12 @@
 """Every Prometheus metric of streamwatch, in one table."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 __all__ = ["Metrics"]
 
-_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _AGE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_LATENCY = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # beyond 10 s: broker outages
 _BATCH = (1, 2, 4, 8, 16, 32)
 
 
@@ -13,6 +14,7 @@ class Metrics:
     """The metrics of one pipeline in a registry of its own, so that two pipelines (or tests) never share a count."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series per label for a time that nothing asks for
         self.registry = registry = CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -43,7 +45,8 @@ class Metrics:
         self.event_score = gauge("event_score", "Latest calibrated probability of an event, whole picture.", "camera", "event")
         self.incidents_active = gauge("incidents_active", "Incidents that fire now.", "camera", "rule")
         self.alerts = counter("alerts_total", "Alerts decided.", "camera", "rule", "type")
-        self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _AGE, "rule")
+        self.alerts_dropped = counter("alerts_dropped_total", "Alerts given up because neither store nor memory could hold them.", "reason")
+        self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _LATENCY, "rule")
         self.rule_errors = counter("rule_errors_total", "Evaluations in which a rule raised.", "rule")
         self.rules_loaded = gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded (UTC).")
         self.outbox_pending = gauge("outbox_pending", "Alerts not yet acknowledged by the broker.")

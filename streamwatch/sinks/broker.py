@@ -66,7 +66,11 @@ class EmbeddedBroker:
             self.port = _free_port(self.port)
             command = [sys.executable, "-I", "-c", _CHILD, str(self.port), str(_PAYLOAD_LIMIT)]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
             self._wait_until_it_accepts(self._process)
 
@@ -128,7 +132,7 @@ def _free_port(port: int) -> int:
             probe.bind((_HOST, port))
         except OSError as error:
             raise PortInUseError(
-                f"mqtt.port: the embedded broker cannot listen on {_HOST}:{port} ({error.strerror}). If that is a broker "
-                f"of yours, set mqtt.host: {_HOST}; else choose another mqtt.port"
+                f"mqtt.port: the embedded broker cannot listen on {_HOST}:{port} ({error.strerror}). If that is "
+                f"a broker of yours, set mqtt.host: {_HOST}; else choose another mqtt.port"
             ) from error
         return int(probe.getsockname()[1])

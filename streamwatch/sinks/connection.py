@@ -50,7 +50,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The broker answered message ``mid`` at ``at`` (monotonic s); ``refused`` is its reason if it would not take it."""
+    """The broker answered message ``mid`` at ``at`` (monotonic s); ``refused``: why it would not take it."""
 
     mid: int
     at: float
@@ -133,7 +133,7 @@ class Connection:
 
 
 def _client(endpoint: Endpoint, will: tuple[str, str], version: int, events: "SimpleQueue[Event]") -> Client:
-    """A paho client whose callbacks only feed ``events``. They hold no reference to it, so that it ends with its owner."""
+    """A paho client whose callbacks only feed ``events``; they do not hold it, so that it ends with its owner."""
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=endpoint.client_id,

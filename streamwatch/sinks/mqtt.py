@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
-from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.commands import CommandGate
 from streamwatch.sinks.connection import Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.endpoint import Endpoint
+from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.site import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics

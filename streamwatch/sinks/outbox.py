@@ -1,5 +1,6 @@
 """Where alerts wait until a sink has handed them on."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import Alert
 
@@ -51,7 +53,7 @@ class Backlog(Protocol):
     def __len__(self) -> int: ...
 
     def oldest(self) -> float | None:
-        """When the oldest entry not yet acknowledged was put in (UTC s), None if nothing waits."""
+        """When the oldest entry not yet acknowledged was put in (UTC s), None if nothing waits. Raises SinkError."""
         ...
 
 
@@ -59,7 +61,10 @@ def expose(backlog: Backlog, metrics: Metrics) -> None:
     """Let ``streamwatch_outbox_pending`` and ``…_oldest_seconds`` ask ``backlog`` whenever they are scraped."""
 
     def age() -> float:
-        oldest = backlog.oldest()
+        try:
+            oldest = backlog.oldest()
+        except SinkError:  # a scrape must not fail because the store does
+            return math.nan
         return 0.0 if oldest is None else max(0.0, time.time() - oldest)
 
     metrics.outbox_pending.set_function(lambda: len(backlog))

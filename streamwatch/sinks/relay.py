@@ -1,4 +1,4 @@
-"""The life of one connection: hand over a few messages at a time, take an alert off the outbox when it is acknowledged."""
+"""The life of one connection: a few messages at a time, off the outbox when acknowledged."""
 
 import time
 from collections.abc import Callable
