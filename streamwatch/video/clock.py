@@ -67,12 +67,12 @@ class PtsClock:
             return self._restart(pts, arrival, wall, "backwards")
         line, step = max(line, last.pts), max(step, 0.0)
         lead = line + self._offset - arrival
-        if step > SILENCE and lead > 0:
-            self._offset -= lead
-        elif lead > AHEAD:
+        if lead > AHEAD:
             return self._restart(pts, arrival, wall, "jump")
-        elif lead < -BEHIND:
+        if lead < -BEHIND:
             return self._restart(pts, arrival, wall, "drift")
+        if lead > 0 and step > SILENCE:
+            self._offset -= lead
         elif lead > 0:
             self._offset -= min(lead, step / 2)
         else:

@@ -1,5 +1,6 @@
 """Cameras and files through FFmpeg (PyAV). This is the wall where FFmpeg's errors end."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,7 @@ class FfmpegSource:
     def _frames(self) -> Iterator[av.VideoFrame]:
         opening, tally = self._opening, self._opening.tally
         seen = time.monotonic()
-        with _translated(opening.url, opening.read_timeout):
+        with _translated(opening.url):
             for packet in self._container.demux(self._stream):
                 tally.packets += bool(packet.size)  # the last one is empty and drains the decoder
                 began = time.perf_counter()
@@ -153,8 +154,12 @@ def _video(container: InputContainer, url: SecretUrl) -> VideoStream:
 
 
 @contextmanager
-def _translated(url: SecretUrl, limit: float) -> Iterator[None]:
-    """FFmpeg's errors as SourceError. Their own text is never used: it holds the whole URL, password included."""
+def _translated(url: SecretUrl, limit: float = math.inf) -> Iterator[None]:
+    """FFmpeg's errors as SourceError. Their own text is never used: it holds the whole URL, password included.
+
+    What fails after ``limit`` seconds failed for being silent, whatever FFmpeg blames: it says "invalid data" of an
+    interrupted probe and "input/output error" of an interrupted TLS handshake.
+    """
     began = time.monotonic()
     try:
         yield
@@ -164,9 +169,9 @@ def _translated(url: SecretUrl, limit: float) -> Iterator[None]:
         raise EndOfStreamError(f"{url}: {_said(error)}") from None
     except (av.FFmpegError, OSError) as error:
         reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "error")
-        if reason == "invalid" and time.monotonic() - began >= limit:
-            reason = "timeout"  # a silent camera interrupts the probe, which then blames the data
-        said = f"no answer within {limit:g} s" if reason == "timeout" else _said(error)
+        if time.monotonic() - began >= limit:
+            reason = "timeout"
+        said = "the camera is silent" if reason == "timeout" else _said(error)
         raise SourceError(f"{url}: {said}", reason) from None
 
 
