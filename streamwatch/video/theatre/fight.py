@@ -12,9 +12,11 @@ from streamwatch.video.theatre.view import Floats
 __all__ = ["STRIKES", "Brawl", "brawl"]
 
 _GUARD = pose(pitch=0.04, bend=0.12, nod=0.15, l_arm=0.75, l_elbow=1.9, l_in=0.35, l_out=0.1, r_arm=0.65, r_elbow=2.0,
-              r_in=0.3, r_out=0.12, l_hip=0.45, l_knee=0.5, r_hip=-0.05, r_knee=0.4, l_spread=0.1, r_spread=0.15)  # fmt: skip
+              r_in=0.3, r_out=0.12, l_hip=0.45, l_knee=0.5, r_hip=-0.05, r_knee=0.4, l_spread=0.1,
+              r_spread=0.15)  # fmt: skip
 _GRAPPLE = pose(pitch=0.16, bend=0.28, nod=0.3, l_arm=1.3, l_elbow=0.6, l_in=0.5, l_out=0.15, r_arm=1.2, r_elbow=0.75,
-                r_in=0.5, r_out=0.2, l_hip=0.6, l_knee=0.6, r_hip=-0.3, r_knee=0.35, l_spread=0.15, r_spread=0.2)  # fmt: skip
+                r_in=0.5, r_out=0.2, l_hip=0.6, l_knee=0.6, r_hip=-0.3, r_knee=0.35, l_spread=0.15,
+                r_spread=0.2)  # fmt: skip
 _HIT = pose(pitch=-0.25, bend=-0.1, nod=-0.45, turn=0.5, twist=0.4, forward=-0.15, l_arm=0.2, r_arm=0.2, l_out=0.35,
             r_out=0.3)  # fmt: skip
 _DUCK = pose(bend=0.5, nod=0.3, l_arm=0.6, r_arm=0.7, l_elbow=0.3, l_hip=0.4, l_knee=0.4, r_hip=0.4, r_knee=0.5)

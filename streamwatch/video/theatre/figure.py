@@ -16,7 +16,8 @@ Colour = tuple[int, int, int]
 _INDEX = {name: index for index, name in enumerate(BODY)}
 
 # Each part: which cloth, and the spheres (joint, radius in metres) whose hull it is.
-_PARTS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
+_Part = tuple[str, tuple[tuple[str, float], ...]]
+_PARTS: tuple[_Part, ...] = (
     ("shoe", (("l_ankle", 0.05), ("l_toe", 0.038))),
     ("shoe", (("r_ankle", 0.05), ("r_toe", 0.038))),
     ("trousers", (("l_knee", 0.062), ("l_ankle", 0.05))),
@@ -35,7 +36,7 @@ _PARTS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
     ("skin", (("l_hand", 0.045),)),
     ("skin", (("r_hand", 0.045),)),
 )
-_COAT = ("shirt", (("pelvis", 0.13), ("l_hip", 0.12), ("r_hip", 0.12), ("l_knee", 0.07), ("r_knee", 0.07)))
+_COAT: _Part = ("shirt", (("pelvis", 0.13), ("l_hip", 0.12), ("r_hip", 0.12), ("l_knee", 0.07), ("r_knee", 0.07)))
 # Bones that throw a shadow, with their thickness.
 _SHADOW = (
     ("pelvis", "neck", 1.5), ("l_hip", "l_knee", 1.0), ("l_knee", "l_ankle", 0.8), ("r_hip", "r_knee", 1.0),
@@ -45,7 +46,32 @@ _SHADOW = (
 _DYES = ((0.7, -0.5, -0.5), (-0.5, -0.2, 0.6), (-0.4, 0.3, -0.3), (0.6, 0.4, -0.6), (-0.2, -0.4, 0.2), (0.4, 0.0, -0.4))
 _ANGLES = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+# A limb is drawn three times, each time smaller, brighter and more towards the light, which makes it look round.
+_SHADES = (0.62, 0.86, 1.0)
+_SHRINK = np.array([1.0, 0.78, 0.45])
+_LIGHT = np.array([[0.0, 0.0], [-0.085, -0.14], [-0.18, -0.3]])
 _SUB = 4  # fractional bits of the polygon coordinates
+
+
+class _Pattern:
+    """The balls of all parts in one row, so that one figure costs a few array operations."""
+
+    def __init__(self, parts: tuple[_Part, ...]) -> None:
+        counts = [len(balls) for _, balls in parts]
+        ends = np.cumsum(counts).tolist()
+        self.cloths = [cloth for cloth, _ in parts]
+        self.joints = np.array([_INDEX[name] for _, balls in parts for name, _ in balls])
+        self.radii = np.array([radius for _, balls in parts for _, radius in balls])
+        self.clothed = np.array([cloth not in {"skin", "hair", "shoe"} for cloth, balls in parts for _ in balls])
+        self.counts = np.array(counts)
+        self.bounds = list(zip([0, *ends[:-1]], ends, strict=True))
+        self.starts = np.array([first for first, _ in self.bounds])
+        self.ahead = np.array([0.02 if cloth == "hair" else 0.0 for cloth in self.cloths])
+
+
+_HANDS = [index for index, (_, balls) in enumerate(_PARTS) if balls[0][0].endswith("hand")]
+_TORSO = next(index for index, (cloth, _) in enumerate(_PARTS) if cloth == "shirt")
+_PLAIN, _COATED = _Pattern(_PARTS), _Pattern((*_PARTS, _COAT))
 
 
 @dataclass(frozen=True)
@@ -100,23 +126,43 @@ def paint_figure(layer: Image, view: View, body: Joints, clothes: Clothes, corne
     """Draw the person into ``layer`` (uint8 [H, W, 4], RGB premultiplied by alpha, cleared) at ``corner``."""
     import cv2
 
-    seen = view.project(body.points)
-    scale = view.focal / seen[:, 2] * (body.height / 1.75)
-    flat = seen[:, :2] - corner
-    parts = (*_PARTS, _COAT) if clothes.coat else _PARTS
-    drawn = [(cloth, [_INDEX[name] for name, _ in balls], [r for _, r in balls]) for cloth, balls in parts]
-    drawn.sort(key=lambda part: _nearness(part, seen))
-    for cloth, index, radii in drawn:
-        girth = 1.0 if cloth in ("skin", "hair", "shoe") else clothes.girth
-        reach = np.array(radii) * girth * scale[index]
-        centre = flat[index]
-        colour = clothes.colours[cloth]
-        for factor, shrink, raised in ((0.62, 1.0, 0.0), (0.86, 0.78, 0.14), (1.0, 0.45, 0.3)):
-            lit = centre - np.stack([reach * raised * 0.6, reach * raised], axis=1)
-            ring = (lit[:, None] + _CIRCLE * (reach * shrink)[:, None, None]).reshape(-1, 2)
-            hull = cv2.convexHull((ring * (1 << _SUB)).astype(np.int32))
-            tone = (colour[0] * factor, colour[1] * factor, colour[2] * factor, 255)
-            cv2.fillConvexPoly(layer, hull, tone, cv2.LINE_AA, _SUB)
+    pattern = _COATED if clothes.coat else _PLAIN
+    seen = view.project(body.points)[pattern.joints]  # [balls, 3]
+    girth = np.where(pattern.clothed, clothes.girth, 1.0)
+    reach = pattern.radii * girth * (body.height / 1.75) * view.focal / seen[:, 2]
+    centre = seen[:, :2] - corner
+    rings = centre + reach[:, None] * _LIGHT[:, None]  # [shades, balls, 2]
+    rings = rings[:, :, None] + _CIRCLE * (reach * _SHRINK[:, None])[..., None, None]  # [shades, balls, 12, 2]
+    fixed = (rings * (1 << _SUB)).astype(np.int32)
+    depth = np.add.reduceat(seen[:, 2], pattern.starts) / pattern.counts - pattern.ahead
+    shades = range(len(_SHADES)) if layer.shape[0] > 70 else range(0, len(_SHADES), 2)
+    carried_behind = body.burden > 0.02 and depth[_HANDS].mean() > depth[_TORSO]
+    if carried_behind:
+        _paint_burden(layer, view, body, corner)
+    for part in np.argsort(-depth, kind="stable").tolist():
+        red, green, blue = clothes.colours[pattern.cloths[part]]
+        first, last = pattern.bounds[part]
+        for shade in shades:
+            hull = cv2.convexHull(fixed[shade, first:last].reshape(-1, 2))
+            tone = _SHADES[shade]
+            cv2.fillConvexPoly(layer, hull, (red * tone, green * tone, blue * tone, 255), cv2.LINE_AA, _SUB)
+    if body.burden > 0.02 and not carried_behind:
+        _paint_burden(layer, view, body, corner)
+
+
+def _paint_burden(layer: Image, view: View, body: Joints, corner: tuple[int, int]) -> None:
+    import cv2
+
+    hands, chest = body.points[[_INDEX["l_hand"], _INDEX["r_hand"]]], body.points[_INDEX["chest"]]
+    middle = hands.mean(axis=0)
+    ahead = (middle - chest) * (1, 1, 0)
+    ahead *= body.burden / max(0.05, float(np.linalg.norm(ahead)))
+    aside, up = np.array([-ahead[1], ahead[0], 0.0]) * 1.2, np.array([0.0, 0.0, body.burden])
+    signs = [(a, b, c) for a in (-0.3, 1.4) for b in (-1, 1) for c in (-0.7, 1)]
+    corners = middle + np.array(signs) @ np.stack([ahead, aside, up])
+    flat = ((view.project(corners)[:, :2] - corner) * (1 << _SUB)).astype(np.int32)
+    cv2.fillConvexPoly(layer, cv2.convexHull(flat), (118, 88, 58, 255), cv2.LINE_AA, _SUB)
+    cv2.fillConvexPoly(layer, cv2.convexHull(np.ascontiguousarray(flat[1::2])), (168, 130, 92, 255), cv2.LINE_AA, _SUB)
 
 
 def cast_shadow(view: View, body: Joints, lamp: Floats, step: int) -> tuple[tuple[int, int, int, int], Image]:
@@ -128,7 +174,7 @@ def cast_shadow(view: View, body: Joints, lamp: Floats, step: int) -> tuple[tupl
 
     points = body.points.copy()
     rise = np.clip(points[:, 2:], 0, lamp[2] - 0.5)
-    points += np.clip((points - lamp) * (rise / (lamp[2] - rise)), -0.45, 0.45)
+    points += np.clip((points - lamp) * (rise / (lamp[2] - rise)), -0.3, 0.3)
     points[:, 2] = 0.0
     x0, y0, x1, y1 = extent(view, Joints(points, body.height), 0.35)
     dark = np.zeros((max(0, y1 - y0) // step, max(0, x1 - x0) // step), np.uint8)
@@ -140,13 +186,8 @@ def cast_shadow(view: View, body: Joints, lamp: Floats, step: int) -> tuple[tupl
     for first, second, weight in _SHADOW:
         a, b = _INDEX[first], _INDEX[second]
         start, end = (int(flat[a, 0]), int(flat[a, 1])), (int(flat[b, 0]), int(flat[b, 1]))
-        cv2.line(dark, start, end, 135, max(1, int(thick[a] * weight)), cv2.LINE_8, _SUB)
+        cv2.line(dark, start, end, 105, max(1, int(thick[a] * weight)), cv2.LINE_8, _SUB)
     return (x0, y0, x1, y1), np.asarray(cv2.GaussianBlur(dark, (0, 0), max(0.8, float(thick[0]) * 0.4)))
-
-
-def _nearness(part: tuple[str, list[int], list[float]], seen: Floats) -> float:
-    depth = -float(np.mean(seen[part[1], 2]))
-    return depth + (0.02 if part[0] == "hair" else 0.0)
 
 
 def _colour(values: Floats) -> Colour:

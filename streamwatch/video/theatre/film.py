@@ -72,7 +72,7 @@ class Film:
         return coloured, grey
 
     def _grain(self, t: float, infrared: bool) -> Image:
-        mixed = (int(round(t * 1000)) * 2654435761 + self.seed * 40503) & 0xFFFFFFFF
+        mixed = (round(t * 1000) * 2654435761 + self.seed * 40503) & 0xFFFFFFFF
         dy, dx = (mixed >> 7) % _PAD, (mixed >> 17) % _PAD
         width, height = self.size
         return self._noise[int(infrared)][dy : dy + height, dx : dx + width]
@@ -119,4 +119,4 @@ def _falloff(size: tuple[int, int], vignette: float, tint: tuple[float, float, f
     width, height = size
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     fall = 1 - vignette * np.clip((x**2 + y**2) / 2, 0, 1) ** 1.3
-    return np.clip(128 * fall[..., None] * np.array(tint), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 * fall[..., None] * np.array(tint), 0, 255).astype(np.uint8))

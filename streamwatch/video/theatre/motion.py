@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Actor:
 
     def pose(self, t: float) -> Floats | None:
         """The pose at ``t`` seconds, or None while the person is absent."""
+        if not self.beats[0].start <= t < self.beats[-1].end:
+            return None
         before: Beat | None = None
         for beat in self.beats:
             if beat.start <= t < beat.end:
@@ -56,6 +58,10 @@ class Actor:
                 return blend(last, now, _smooth((t - beat.start) / beat.soft))
             before = beat
         return None
+
+    def shifted(self, by: float) -> "Actor":
+        """The same part, ``by`` seconds later."""
+        return Actor(tuple(replace(beat, start=beat.start + by, end=beat.end + by) for beat in self.beats))
 
 
 def gait(place: tuple[float, float, float], travelled: float, speed: float, stoop: float = 0.0) -> Floats:
@@ -107,6 +113,13 @@ class Script:
         self.stoop = float(rng.choice([0.0, 0.1, 0.45], p=[0.7, 0.2, 0.1]))
         self.base = pose()  # what the hands do meanwhile
         self._beats: list[Beat] = []
+
+    @classmethod
+    def resumed(cls, rng: np.random.Generator, actor: Actor) -> "Script":
+        """Go on writing the part of ``actor`` from where it ends."""
+        script = cls(rng, 0.0, 0.0, 0.0, actor.span[1])
+        script._beats = list(actor.beats)
+        return script.settle()
 
     def actor(self) -> Actor:
         """The finished part."""
@@ -176,17 +189,14 @@ class Script:
         """Go through key poses given relative to where the person stands; the first starts from the last beat."""
         moved = sway(self.rng, amount)
         poses = [self.at_end() if self._beats else self.place(pose()), *(self.place(key.pose) for key in keys)]
+        ends = np.cumsum([key.seconds for key in keys]).tolist()
 
         def at(t: float) -> Floats:
-            left, now = t, len(keys) - 1
-            for now, key in enumerate(keys):
-                if left < key.seconds:
-                    break
-                left -= key.seconds
-            share = min(1.0, left / keys[now].seconds) if t < sum(k.seconds for k in keys) else 1.0
+            now = min(int(np.searchsorted(ends, t, side="right")), len(keys) - 1)
+            share = min(1.0, 1.0 - (ends[now] - t) / keys[now].seconds)
             return moved(t, blend(poses[now], poses[now + 1], _EASES[keys[now].ease](share)))
 
-        return self._add(sum(key.seconds for key in keys), at, 0.0)
+        return self._add(ends[-1], at, 0.15)
 
     def perform(self, seconds: float, at: Motion, soft: float = 0.3) -> "Script":
         """A beat given from outside, in room coordinates; the person is then where it ends."""

@@ -1,269 +1,16 @@
-"""What happens in a scene: a table of plots, each of which casts people, places furniture and times the event."""
+"""What happens in a scene: the table of plots. Each casts people, places furniture and times the event."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
-import numpy as np
-
-from streamwatch.video.theatre.fall import FALLS, LYING_S, fall, get_up
+from streamwatch.video.theatre.everyday import EVERYDAY
+from streamwatch.video.theatre.fall import FALLS, LYING_S, fall
 from streamwatch.video.theatre.fight import brawl
-from streamwatch.video.theatre.motion import Actor, Key, Script
-from streamwatch.video.theatre.room import FURNITURE, Piece
-from streamwatch.video.theatre.skeleton import pose
+from streamwatch.video.theatre.motion import Actor, Script
+from streamwatch.video.theatre.play import Happening, Play, Stage, visit
 
-__all__ = ["PLOTS", "Happening", "Play", "Stage"]
-
-Rng = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Happening:
-    """An event and when it happens (seconds), with the numbers of the actors in it."""
-
-    event: str
-    start: float
-    end: float
-    actors: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Play:
-    """A plot made concrete. ``lights``: (seconds, "on" | "off" | "ir"), in order."""
-
-    actors: tuple[Actor, ...] = ()
-    happenings: tuple[Happening, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    lights: tuple[tuple[float, str], ...] = ()
-    caption: str = "an empty room"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a plot may use: chance, the time there is, and how far (metres) the picture reaches to either side."""
-
-    rng: Rng
-    duration: float
-    half: float
-
-    def side(self) -> float:
-        """A place just outside the picture, left or right."""
-        return float(self.rng.choice([-1, 1])) * (self.half * 1.05 + 0.5)
-
-    def spot(self, reach: float = 0.5) -> tuple[float, float]:
-        """A place near the middle."""
-        return (float(self.rng.uniform(-reach, reach)) * self.half * 0.6, float(self.rng.uniform(-0.4, 0.6)) * reach)
-
-    def enter(self, start: float = 0.0) -> Script:
-        """Somebody outside the picture, about to come in."""
-        x = self.side()
-        return Script(self.rng, x, float(self.rng.uniform(-0.5, 0.9)), 0.0 if x < 0 else math.pi, start)
-
-    def here(self, start: float = 0.0) -> Script:
-        """Somebody who is there from the beginning, facing anywhere."""
-        x, y = self.spot(0.8)
-        return Script(self.rng, x, y, float(self.rng.uniform(0, math.tau)), start)
-
-    def pace(self) -> float:
-        """A walking speed in m/s."""
-        return float(np.clip(self.rng.normal(1.2, 0.22), 0.6, 1.7))
-
-    def leave(self, script: Script, speed: float | None = None) -> None:
-        """Walk out of the picture."""
-        script.walk(self.side(), script.y + float(self.rng.uniform(-0.4, 0.4)), speed or self.pace())
-
-
-def _facing(script: Script, x: float, y: float) -> float:
-    return math.atan2(y - script.y, x - script.x)
-
-
-def _empty(stage: Stage) -> Play:
-    return Play()
-
-
-def _walk(stage: Stage) -> Play:
-    actors = []
-    for _ in range(int(stage.rng.integers(1, 4))):
-        now = float(stage.rng.uniform(-1.5, 1.5))
-        while now < stage.duration:
-            script = stage.enter(now)
-            script.walk(-script.x, float(stage.rng.uniform(-0.6, 1.0)), stage.pace())
-            actors.append(script.actor())
-            now = script.now + float(stage.rng.uniform(0.2, 3.0))
-    return Play(tuple(actors), caption="people walk through the room")
-
-
-def _stand(stage: Stage) -> Play:
-    actors = []
-    for _ in range(int(stage.rng.integers(1, 3))):
-        script = stage.here()
-        if stage.rng.random() < 0.4:  # looks at a phone
-            script.base = pose(r_arm=0.5, r_elbow=1.7, r_in=0.3, nod=0.5)
-        while script.now < stage.duration:
-            script.turn(script.heading + float(stage.rng.normal(0, 0.7))).stand(float(stage.rng.uniform(2, 6)))
-        actors.append(script.actor())
-    return Play(tuple(actors), caption="somebody stands and waits")
-
-
-_SITTING = pose(forward=-0.42, bend=0.1, l_hip=1.5, r_hip=1.45, l_knee=1.5, r_knee=1.45, l_arm=0.5, r_arm=0.45,
-                l_elbow=0.9, r_elbow=0.95, l_in=0.3, r_in=0.3, l_spread=0.12, r_spread=0.14)  # fmt: skip
-_LOWERING = pose(forward=-0.25, bend=0.65, nod=-0.2, l_hip=1.1, r_hip=1.05, l_knee=1.15, r_knee=1.1, l_arm=0.6,
-                 r_arm=0.6, l_elbow=0.5, r_elbow=0.5)  # fmt: skip
-
-
-def _seat(stage: Stage, kind: str) -> tuple[Piece, Script]:
-    x, y = stage.spot(0.6)
-    heading = float(stage.rng.uniform(-0.9, 0.9))
-    piece = Piece(kind, x, y + 0.5, heading)
-    front = heading - math.pi / 2
-    reach = FURNITURE[kind][0][1] / 2 + 0.16
-    script = stage.enter(float(stage.rng.uniform(-2.0, 0.5)))
-    script.walk(x + reach * math.cos(front), y + 0.5 + reach * math.sin(front), stage.pace())
-    return piece, script.turn(front).stand(0.7)
-
-
-def _sit(stage: Stage) -> Play:
-    kind = str(stage.rng.choice(["chair", "sofa"]))
-    piece, script = _seat(stage, kind)
-    while script.now < stage.duration:
-        script.play(Key(0.6, _LOWERING), Key(float(stage.rng.uniform(0.5, 0.9)), _SITTING))
-        script.hold(float(stage.rng.uniform(3, 7)), _SITTING, 0.8)
-        script.play(Key(0.7, _LOWERING), Key(0.6, pose(bend=0.08))).stand(float(stage.rng.uniform(1, 3)))
-    return Play((script.actor(),), pieces=(piece,), caption=f"somebody sits down on a {kind} and gets up again")
-
-
-def _lie_down(stage: Stage) -> Play:
-    kind = str(stage.rng.choice(["sofa", "bed"]))
-    piece, script = _seat(stage, kind)
-    turned, reach = math.pi / 2, piece.size[1] / 2 + 0.16
-    back = script.heading + math.pi  # from the standing place towards the middle of the piece
-    lying = pose(x=reach * math.cos(back), y=reach * math.sin(back), heading=turned, lift=0.45, pitch=-1.5, nod=0.3,
-                 l_arm=0.3, r_arm=0.5, l_elbow=0.9, r_elbow=1.1, l_in=0.8, r_in=0.7, l_hip=0.3, l_knee=0.6)  # fmt: skip
-    leaning = (lying + _SITTING) / 2
-    script.play(Key(0.6, _LOWERING), Key(0.8, _SITTING)).hold(float(stage.rng.uniform(0.5, 2.5)), _SITTING)
-    script.play(Key(float(stage.rng.uniform(1.3, 2.2)), leaning), Key(float(stage.rng.uniform(1.2, 2.0)), lying))
-    script.hold(max(1.0, stage.duration - script.now), lying, 0.3)
-    return Play((script.actor(),), pieces=(piece,), caption=f"somebody lies down on a {kind} to rest")
-
-
-def _circle(stage: Stage, count: int, distance: float) -> list[Script]:
-    x, y = stage.spot(0.4)
-    first = float(stage.rng.uniform(-0.7, 0.7))
-    scripts = []
-    for number in range(count):
-        angle = first + math.tau * number / count
-        script = Script(
-            stage.rng, x + distance / 2 * math.cos(angle), y + distance / 2 * math.sin(angle), angle + math.pi
-        )
-        scripts.append(script)
-    return scripts
-
-
-def _talk(stage: Stage) -> Play:
-    scripts = _circle(stage, int(stage.rng.integers(2, 4)), float(stage.rng.uniform(1.0, 1.6)))
-    for script in scripts:
-        while script.now < stage.duration:
-            script.gesture(float(stage.rng.uniform(3, 8)), float(stage.rng.uniform(0.5, 1.4)))
-            script.stand(float(stage.rng.uniform(1, 3)))
-    return Play(tuple(s.actor() for s in scripts), caption="people stand together and talk with their hands")
-
-
-def _meet(stage: Stage, at: float, distance: float, angle: float) -> tuple[Script, Script]:
-    places = [
-        (math.cos(angle + k) * distance / 2, math.sin(angle + k) * distance / 2, angle + k + math.pi)
-        for k in (0, math.pi)
-    ]
-    scripts = []
-    for x, y, heading in places:
-        out = math.copysign(stage.half * 1.05 + 0.5, x)
-        pace = stage.pace()
-        start = at - math.hypot(out - x, 0.4) / pace
-        script = Script(stage.rng, out, y + 0.4, heading, start).walk(x, y, pace).turn(heading)
-        if script.now < at:
-            script.stand(at - script.now)
-        scripts.append(script)
-    return scripts[0], scripts[1]
-
-
-def _handshake(stage: Stage) -> Play:
-    hug = stage.rng.random() < 0.4
-    at = float(stage.rng.uniform(0.15, 0.45)) * stage.duration
-    pair = _meet(stage, at, 0.5 if hug else 0.95, float(stage.rng.uniform(-0.5, 0.5)))
-    arms = pose(l_arm=1.15, r_arm=1.35, l_elbow=0.9, r_elbow=0.8, l_in=0.8, r_in=0.8, bend=0.2, nod=0.2, forward=0.06) if hug else \
-        pose(r_arm=0.75, r_elbow=0.6, r_in=0.2, bend=0.12, l_elbow=0.2)  # fmt: skip
-    for script in pair:
-        script.play(Key(0.6, arms))
-        for _ in range(1 if hug else 4):
-            script.play(Key(0.17 if not hug else 1.4, arms + pose(r_elbow=0.25, r_arm=-0.06)), Key(0.17, arms))
-        script.play(Key(0.5, pose(l_elbow=0.2, r_elbow=0.2, forward=-0.1)))
-        script.gesture(max(0.5, float(stage.rng.uniform(0.5, 0.7)) * (stage.duration - script.now)), 0.8)
-        stage.leave(script)
-    what = "hug each other" if hug else "shake hands"
-    return Play(tuple(s.actor() for s in pair), caption=f"two people meet and {what}")
-
-
-_STOOP = pose(bend=1.1, pitch=0.1, nod=0.1, l_hip=0.9, r_hip=0.7, l_knee=1.1, r_knee=1.0, l_arm=0.7, r_arm=0.8,
-              forward=-0.1)  # fmt: skip
-_SQUAT = pose(bend=0.35, nod=0.3, l_hip=1.9, r_hip=1.8, l_knee=2.2, r_knee=2.1, l_arm=0.7, r_arm=0.8, l_elbow=0.7,
-              r_elbow=0.6, l_in=0.4, r_in=0.4, forward=-0.1)  # fmt: skip
-_KNEEL = pose(bend=0.6, nod=0.4, l_hip=1.6, l_knee=1.6, r_hip=0.4, r_knee=1.9, l_arm=0.8, r_arm=0.9, l_elbow=0.5,
-              r_elbow=0.5, l_in=0.3, r_in=0.3)  # fmt: skip
-_CARRY = pose(l_arm=0.55, r_arm=0.55, l_elbow=1.15, r_elbow=1.15, l_in=0.2, r_in=0.2)
-
-
-def _pickup(stage: Stage) -> Play:
-    actors = []
-    now = float(stage.rng.uniform(-1, 1))
-    while now < stage.duration:
-        script = stage.enter(now)
-        script.walk(*stage.spot(), stage.pace())
-        low = _STOOP if stage.rng.random() < 0.6 else _SQUAT
-        script.stand(0.4).play(Key(float(stage.rng.uniform(0.6, 1.1)), low), Key(0.6, low + pose(bend=0.08)),
-                               Key(float(stage.rng.uniform(0.6, 1.0)), _CARRY))  # fmt: skip
-        script.base = _CARRY
-        script.stand(float(stage.rng.uniform(0.5, 2)))
-        stage.leave(script)
-        actors.append(script.actor())
-        now = script.now + 0.5
-    return Play(tuple(actors), caption="somebody bends down, picks something up and carries it away")
-
-
-def _crouch(stage: Stage) -> Play:
-    script = stage.enter(float(stage.rng.uniform(-2, 0)))
-    script.walk(*stage.spot(), stage.pace())
-    while script.now < stage.duration:
-        low = _KNEEL if stage.rng.random() < 0.6 else _SQUAT
-        script.stand(float(stage.rng.uniform(0.8, 3))).play(Key(float(stage.rng.uniform(0.7, 1.2)), low))
-        script.hold(float(stage.rng.uniform(2, 5)), low, 1.5).play(
-            Key(float(stage.rng.uniform(0.7, 1.2)), pose(bend=0.1))
-        )
-    return Play((script.actor(),), caption="somebody crouches and ties a shoe")
-
-
-def _run(stage: Stage) -> Play:
-    actors = []
-    now = float(stage.rng.uniform(-0.5, 1))
-    while now < stage.duration:
-        first = stage.enter(now)
-        pace, goal = float(stage.rng.uniform(2.4, 3.8)), (-first.x, first.y + float(stage.rng.uniform(-0.4, 0.4)))
-        actors.append(first.walk(*goal, pace).actor())
-        if stage.rng.random() < 0.4:
-            second = Script(stage.rng, first.x * -1, first.y, 0, now + float(stage.rng.uniform(0.4, 1.2)))
-            actors.append(second.walk(-goal[0], goal[1] + 0.5, pace).actor())
-        now += float(stage.rng.uniform(3, 7))
-    return Play(tuple(actors), caption="somebody runs through")
-
-
-def _lights(stage: Stage) -> Play:
-    lights, now, on = [], float(stage.rng.uniform(0.1, 0.3)) * stage.duration, True
-    while now < stage.duration:
-        on = not on
-        lights.append((now, "on" if on else "off"))
-        if not on and stage.rng.random() < 0.6:
-            lights.append((now + 0.8, "ir"))
-        now += float(stage.rng.uniform(2.5, 7))
-    people = _walk(stage) if stage.rng.random() < 0.6 else Play()
-    return Play(people.actors, lights=tuple(lights), caption="the light is switched off and on")
+__all__ = ["PLOTS"]
 
 
 def _fall(stage: Stage) -> Play:
@@ -279,15 +26,10 @@ def _fall(stage: Stage) -> Play:
         script.turn(float(rng.uniform(0, math.tau))).stand(at - script.now)
     seconds = float(rng.uniform(0.6, 1.05))
     start = fall(script, kind, seconds, max(1.0, stage.duration - at - seconds))
-    actors = [script.actor()]
-    if rng.random() < 0.25:
-        actors.append(
-            Script(rng, script.x + float(rng.choice([-1, 1])) * 1.6, 0.9, float(rng.uniform(3.5, 6)))
-            .stand(stage.duration + 1)
-            .actor()
-        )
     happening = Happening("fall", start, min(start + seconds + LYING_S, stage.duration), (0,))
-    return Play(tuple(actors), (happening,), caption="somebody falls to the floor and stays down")
+    return Play(
+        (script.actor(), *_bystanders(stage)), (happening,), caption="somebody falls to the floor and stays down"
+    )
 
 
 def _fight(stage: Stage) -> Play:
@@ -297,7 +39,8 @@ def _fight(stage: Stage) -> Play:
     scripts = _quarrel(stage, at, lasts, 3 if rng.random() < 0.2 else 2)
     happening = Happening("fight", at, min(at + lasts, stage.duration), tuple(range(len(scripts))))
     _part(stage, scripts)
-    return Play(tuple(s.actor() for s in scripts), (happening,), caption="people fight: they punch, push and grapple")
+    actors = (*(s.actor() for s in scripts), *_bystanders(stage))
+    return Play(actors, (happening,), caption="people fight: they punch, push and grapple")
 
 
 def _quarrel(stage: Stage, at: float, lasts: float, fighters: int) -> list[Script]:
@@ -324,50 +67,37 @@ def _part(stage: Stage, scripts: list[Script]) -> None:
             script.stand(max(1.0, stage.duration - script.now), 1.5)
 
 
+def _bystanders(stage: Stage) -> tuple[Actor, ...]:
+    """Now and then somebody who stands about or walks past."""
+    if stage.rng.random() < 0.65:
+        return ()
+    part = EVERYDAY[str(stage.rng.choice(["walk", "stand"]))](stage)
+    return part.actors[:2]
+
+
 def _mixed(stage: Stage) -> Play:
-    """Normal life with an event every now and then; the first one within the first 15 seconds."""
+    """Normal life with an event every now and then, the first one within the first 20 seconds."""
     rng = stage.rng
     actors: list[Actor] = []
     happenings: list[Happening] = []
-    now, next_event = 0.0, float(rng.uniform(7, 11))
+    now, next_event = 0.0, float(rng.uniform(6, 9))
     while now < stage.duration:
         if now >= next_event - 5:
-            name = str(rng.choice(["fall", "fight"]))
-            length = float(rng.uniform(16, 22))
+            name, length = str(rng.choice(["fall", "fight"])), float(rng.uniform(14, 19))
             next_event = now + length + float(rng.uniform(20, 40))
         else:
             name = str(rng.choice(["walk", "empty", "talk", "handshake", "pickup", "crouch", "run", "stand"]))
-            length = float(rng.uniform(6, 14))
-            length = min(length, max(3.0, next_event - 4 - now))
-        part = PLOTS[name](Stage(rng, length, stage.half))
-        shifted = [_moved(actor, now, length, stage, name) for actor in part.actors]
+            length = min(float(rng.uniform(6, 14)), max(3.0, next_event - 4 - now))
+        part = PLOTS[name](replace(stage, duration=length))
         happenings += [
             Happening(h.event, h.start + now, h.end + now, tuple(n + len(actors) for n in h.actors))
             for h in part.happenings
+            if h.start + now < stage.duration
         ]
-        actors += shifted
-        now += length + 1.0
-    kept = tuple(h for h in happenings if h.end <= stage.duration)
-    return Play(tuple(actors), kept, caption="normal life, with an event now and then")
+        actors += [visit(stage, actor).shifted(now) for actor in part.actors]
+        now += length + float(rng.uniform(1.0, 3.0))
+    cut = tuple(replace(h, end=min(h.end, stage.duration)) for h in happenings)
+    return Play(tuple(actors), cut, caption="normal life, with a fall or a fight now and then")
 
 
-def _moved(actor: Actor, by: float, length: float, stage: Stage, name: str) -> Actor:
-    return actor
-
-
-PLOTS: dict[str, Callable[[Stage], Play]] = {
-    "empty": _empty,
-    "walk": _walk,
-    "stand": _stand,
-    "sit": _sit,
-    "talk": _talk,
-    "handshake": _handshake,
-    "pickup": _pickup,
-    "crouch": _crouch,
-    "run": _run,
-    "lie_down": _lie_down,
-    "lights": _lights,
-    "fall": _fall,
-    "fight": _fight,
-    "mixed": _mixed,
-}
+PLOTS: dict[str, Callable[[Stage], Play]] = {**EVERYDAY, "fall": _fall, "fight": _fight, "mixed": _mixed}

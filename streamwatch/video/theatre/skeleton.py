@@ -22,6 +22,7 @@ FIELDS = (
     "r_arm", "r_out", "r_elbow", "r_in",
     "l_hip", "l_spread", "l_knee",
     "r_hip", "r_spread", "r_knee",
+    "burden",  # half the width of what both hands carry, in metres
 )  # fmt: skip
 AT = {name: index for index, name in enumerate(FIELDS)}
 
@@ -36,10 +37,11 @@ _UPPER = slice(1, 12)  # the points that move with the spine
 
 @dataclass(frozen=True)
 class Joints:
-    """Points of one body in the room, [20, 3] in the order of BODY, and its height in metres."""
+    """One body in the room: points [20, 3] in the order of BODY, height and half its burden's width, in metres."""
 
     points: Floats
     height: float
+    burden: float = 0.0
 
 
 def pose(**angles: float) -> Floats:
@@ -71,7 +73,7 @@ def mirrored(vector: Floats) -> Floats:
 
 def joints(vector: Floats, height: float = 1.75) -> Joints:
     """Forward kinematics: the points of a body of ``height`` metres in this pose."""
-    (x, y, heading, forward, side, lift, pitch, roll, bend, lean, twist, nod, turn, *limbs) = vector.tolist()
+    (x, y, heading, forward, side, lift, pitch, roll, bend, lean, twist, nod, turn, *limbs, burden) = vector.tolist()
     points = np.empty((len(BODY), 3))
     points[0] = 0.0
     spine = _about_z(twist) @ _about_y(bend) @ _about_x(lean)
@@ -83,7 +85,7 @@ def joints(vector: Floats, height: float = 1.75) -> Joints:
     points[:, 0] += x + forward * math.cos(heading) - side * math.sin(heading)
     points[:, 1] += y + forward * math.sin(heading) + side * math.cos(heading)
     points[:, 2] += lift - float(np.min(points[:, 2] - _RADII))
-    return Joints(points, height)
+    return Joints(points, height, burden)
 
 
 def _torso(nod: float, turn: float, arms: list[float]) -> Floats:

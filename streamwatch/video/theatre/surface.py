@@ -1,8 +1,10 @@
 """Procedural textures: floors, walls, doors, windows, posters and the faces of furniture. All uint8 [H, W, 3] RGB."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamwatch.video.frame import Image
 from streamwatch.video.theatre.view import Floats
@@ -102,7 +104,7 @@ FLOORS: dict[str, Callable[[Rng, tuple[float, float]], Image]] = {
 def floor(rng: Rng, kind: str, metres: tuple[float, float], sheen: float) -> Image:
     """A floor of the given kind; ``sheen`` brightens random spots where lamps reflect."""
     texture = FLOORS[kind](rng, metres)
-    glow = np.maximum(0, cloud(rng, *texture.shape[:2], 130)) * sheen
+    glow = np.maximum(0, cloud(rng, texture.shape[0], texture.shape[1], 130)) * sheen
     return _clip(texture * (1 + glow[..., None]))
 
 
@@ -231,5 +233,5 @@ def _dark(rng: Rng) -> tuple[int, int, int]:
     return (tone, int(tone * 0.93), int(tone * 0.85))
 
 
-def _clip(values: Floats) -> Image:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _clip(values: NDArray[Any]) -> Image:
+    return np.asarray(np.clip(values, 0, 255).astype(np.uint8))
