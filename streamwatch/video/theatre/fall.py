@@ -13,8 +13,8 @@ LYING_S = 4.0
 
 _PRONE = pose(forward=0.85, pitch=1.5, bend=0.05, nod=-0.3, turn=0.7, l_arm=2.3, l_out=0.5, l_elbow=0.9, r_arm=1.2,
               r_out=0.6, r_elbow=0.8, l_hip=0.15, l_knee=0.3, r_hip=0.5, r_spread=0.3, r_knee=0.9)  # fmt: skip
-_SUPINE = pose(forward=-0.75, pitch=-1.5, nod=0.25, turn=0.4, l_arm=0.4, l_out=0.9, l_elbow=0.5, r_arm=0.2, r_out=0.6,
-               r_elbow=1.1, l_hip=0.5, l_knee=1.0, r_hip=0.15, r_knee=0.2, r_spread=0.2)  # fmt: skip
+_SUPINE = pose(forward=-0.75, pitch=-1.5, nod=0.25, turn=0.4, l_arm=0.25, l_out=0.9, l_elbow=0.25, r_arm=0.2, r_out=0.6,
+               r_elbow=1.1, r_in=1.3, l_hip=0.5, l_knee=1.0, r_hip=0.15, r_knee=0.2, r_spread=0.2)  # fmt: skip
 _ON_SIDE = pose(side=0.75, roll=1.45, bend=0.35, nod=0.2, l_arm=1.3, l_elbow=0.6, r_arm=0.7, r_out=0.2, r_elbow=1.0,
                 l_hip=0.6, l_knee=0.9, r_hip=0.3, r_knee=0.7)  # fmt: skip
 _HEAP = pose(side=0.5, forward=0.1, roll=1.25, pitch=0.5, bend=0.6, nod=0.5, l_arm=0.9, l_elbow=0.9, r_arm=0.5,

@@ -92,7 +92,7 @@ def _torso(nod: float, turn: float, arms: list[float]) -> Floats:
     up, ahead = math.cos(nod), math.sin(nod)
     head = (0.02 + 0.13 * ahead, 0.0, 0.50 + 0.17 * up)
     gaze = (math.cos(nod) * math.cos(turn), math.sin(turn), -math.sin(nod))
-    face = (head[0] + 0.05 * gaze[0], 0.05 * gaze[1], head[2] - 0.015 + 0.05 * gaze[2])
+    face = (head[0] + 0.05 * gaze[0], 0.05 * gaze[1], head[2] - 0.03 + 0.05 * gaze[2])
     return np.array(
         [(0.01, 0, 0.15), (0.01, 0, 0.36), (0.01, 0, 0.50), head, face, *_arm(+1, *arms[:4]), *_arm(-1, *arms[4:])]
     )
