@@ -41,6 +41,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _url(value: object) -> SecretUrl:
+    if isinstance(value, SecretUrl):
+        value = value.reveal()
     if not isinstance(value, str):
         raise ValueError("must be a string such as rtsp://host/stream")
     try:

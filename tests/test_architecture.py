@@ -15,7 +15,17 @@ FORBIDDEN_MODULES = {"utils", "util", "helpers", "common", "misc", "base", "core
 FORBIDDEN_CLASS_ENDS = (
     "Manager", "Handler", "Helper", "Processor", "Controller", "Util", "Base", "Mixin", "Impl",
 )  # fmt: skip
-TOP_LEVEL = {"streamwatch", "deploy", "rules", "tests", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md"}
+TOP_LEVEL = {
+    "streamwatch",
+    "deploy",
+    "rules",
+    "tests",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "NOTICE",
+    "CHANGELOG.md",
+}
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 6

@@ -41,9 +41,13 @@ class Model(Protocol):
 
 
 class Inference:
-    """Encodes clips and scores the windows that end with them. Owned by one thread; offline use calls ``process``."""
+    """Encodes clips and scores the windows that end with them. Owned by one thread; offline use calls ``process``.
 
-    def __init__(self, model: Model, zones: Zones, metrics: Metrics) -> None:
+    ``now`` gives UTC seconds by the cameras' clock.
+    """
+
+    def __init__(self, model: Model, zones: Zones, metrics: Metrics, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._model = model
         self._zones = zones
         self._metrics = metrics
@@ -118,7 +122,7 @@ class Inference:
             np.stack([window.mask for window in windows]),
         )
         self._metrics.stage_seconds.labels("score").observe(time.perf_counter() - began)
-        now = time.time()
+        now = self._now()
         return [self._detect(window, row, now) for window, row in zip(windows, probabilities, strict=True)]
 
     def _slide(self, token: Token) -> list[Window]:

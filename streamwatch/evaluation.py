@@ -1,0 +1,124 @@
+"""The rules thread's work: detections and time into the rule book, its alerts into the outbox."""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamwatch.errors import SinkError
+from streamwatch.metrics import Metrics
+from streamwatch.models.detection import Detection
+from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.book import RuleBook
+
+__all__ = ["Evaluation", "Gap"]
+
+log = logging.getLogger(__name__)
+
+QUEUE = 64  # detections: a few seconds of a full machine; then inference waits, and so the mailbox drops
+BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
+TICK = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The stream of ``camera`` broke off at ``at`` (UTC seconds)."""
+
+    camera: str
+    at: float
+
+
+class Evaluation:
+    """Owns the rule book. ``put`` blocks while the queue is full; ``run`` is the rules thread's body.
+
+    ``deliver`` keeps an alert for good; while it raises SinkError, alerts wait in memory, in order. ``now`` gives
+    UTC seconds by the cameras' clock.
+    """
+
+    def __init__(
+        self,
+        book: RuleBook,
+        deliver: Callable[[Alert], object],
+        metrics: Metrics,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._now = now
+        self._book = book
+        self._deliver = deliver
+        self._metrics = metrics
+        self._queue: queue.Queue[Detection | Gap] = queue.Queue(maxsize=QUEUE)
+        self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
+        self._done = threading.Event()
+        self._errors: dict[str, int] = {}
+        self._ticked = time.monotonic()
+        self.beat = time.monotonic()
+        self.storing = True
+
+    def put(self, item: Detection | Gap) -> None:
+        """Hand on ``item``; waits for room as long as the rules thread lives."""
+        while not self._done.is_set():
+            try:
+                self._queue.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def run(self, stop: threading.Event) -> None:
+        """Evaluate until ``stop`` is set and the queue is drained; then end what still fires."""
+        try:
+            while not (stop.is_set() and self._queue.empty()):
+                self.beat = time.monotonic()
+                self._turn(0.01 if stop.is_set() else TICK)
+            self._keep(self._book.close(self._now(), "shutdown"))
+        finally:
+            self._done.set()
+
+    def _turn(self, timeout: float) -> None:
+        if time.monotonic() - self._ticked >= TICK:  # also while others are busy: a silent camera's incident must end
+            self._ticked = time.monotonic()
+            self._keep(self._book.tick(self._now()))
+        try:
+            item = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return
+        began = time.perf_counter()
+        alerts = self._book.gap(item.camera, item.at) if isinstance(item, Gap) else self._book.observe(item)
+        self._metrics.stage_seconds.labels("rules").observe(time.perf_counter() - began)
+        self._keep(alerts)
+
+    def _keep(self, alerts: tuple[Alert, ...]) -> None:
+        for alert in alerts:
+            self._metrics.alerts.labels(alert.camera, alert.rule, alert.type.value).inc()
+            firing = self._metrics.incidents_active.labels(alert.camera, alert.rule)
+            firing.set(0 if alert.type is AlertType.END else 1)
+            if len(self._backlog) == BACKLOG:
+                self._metrics.alerts_dropped.labels("backlog_full").inc()
+            self._backlog.append(alert)
+        self._store()
+        self._count_errors()
+
+    def _store(self) -> None:
+        try:
+            while self._backlog:
+                self._deliver(self._backlog[0])
+                self._backlog.popleft()
+        except SinkError as error:
+            if self.storing:
+                log.error("alerts cannot be stored; up to %d are kept in memory: %s", BACKLOG, error)
+            self.storing = False
+        else:
+            if not self.storing:
+                log.info("alerts are stored again")
+            self.storing = True
+
+    def _count_errors(self) -> None:
+        for rule, count in self._book.errors.items():
+            new = count - self._errors.get(rule, 0)
+            if new:
+                if rule not in self._errors:
+                    log.error("rule %s failed; the other rules go on", rule)
+                self._metrics.rule_errors.labels(rule).inc(new)
+                self._errors[rule] = count

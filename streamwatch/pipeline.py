@@ -1,0 +1,264 @@
+"""From a configuration to running stages: what is built, in which order it starts, in which it stops."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from streamwatch import __version__
+from streamwatch.cameras import CameraThreads
+from streamwatch.config import Config
+from streamwatch.errors import ConfigError
+from streamwatch.evaluation import Evaluation, Gap
+from streamwatch.folder import FolderLock
+from streamwatch.health import Health, Watched
+from streamwatch.http import HttpServer
+from streamwatch.mailbox import Mailbox
+from streamwatch.metrics import Metrics
+from streamwatch.models.inference import Inference, Zones
+from streamwatch.models.onnx import OnnxModel
+from streamwatch.models.pack import load_pack
+from streamwatch.models.zone import zone_cells
+from streamwatch.rules.alert import Alert
+from streamwatch.rules.book import RuleBook
+from streamwatch.rules.loading import load_rules
+from streamwatch.rules.rule import Rule
+from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.sinks.broker import EmbeddedBroker
+from streamwatch.sinks.mqtt import MqttSink
+from streamwatch.sinks.sink import Site
+from streamwatch.sinks.store import SqliteOutbox
+from streamwatch.video.camera import Camera
+from streamwatch.video.clock import SteadyClock
+from streamwatch.video.frame import Clip
+from streamwatch.video.window import ClipTiming
+from streamwatch.worker import Worker
+
+__all__ = ["Pipeline", "rules_of", "shipped_rules"]
+
+log = logging.getLogger(__name__)
+
+UNREAD = 1000  # alerts kept for an in-process reader that is slow; the outbox keeps them all
+POLL = 0.2  # seconds between looks at the workers
+JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "sinks": 6.0, "http": 3.0}  # seconds each layer may take to end
+
+
+class Pipeline:
+    """All stages of one configuration; its threads live exactly as long as the ``with`` block.
+
+    The constructor builds whatever can fail for a reason that the user can mend, before the first thread starts.
+    Iterating gives the alerts as they are decided. Raises ConfigError, PackError, ProviderError, PortInUseError.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._states: dict[str, str] = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
+        self._fatal: list[Worker] = []
+        self._unread: deque[Alert] = deque(maxlen=UNREAD)
+        self._news = threading.Condition()
+        self._stopped = threading.Event()
+        self._clock = SteadyClock(time.time(), time.monotonic())
+        self._resources = ExitStack()
+        with ExitStack() as building:
+            building.callback(self._resources.close)
+            self._build(config)
+            building.pop_all()
+
+    def _build(self, config: Config) -> None:
+        keep, metrics = self._resources, self.metrics
+        pack = load_pack(config.model)
+        if config.events:
+            names = ", ".join(event.name for event in config.events)
+            raise ConfigError(
+                f"events: {names}: pack {pack.card.name} {pack.card.version} scores no events defined by text"
+            )
+        self.rules = rules_of(config, frozenset(pack.card.events))
+        lock = FolderLock(config.data_dir)
+        keep.callback(lock.close)
+        self.model = OnnxModel(pack, config.provider, config.strict_provider)
+        self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
+        keep.callback(self.outbox.close)
+        watching = {name: [rule.name for rule in self.rules if rule.watches(name)] for name in self._states}
+        site = Site(self.outbox.instance, watching, self.outbox, metrics)
+        self.sink = MqttSink(site, config.mqtt, self._on_command)
+        self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
+        book = RuleBook(self.rules, salt=self.outbox.instance)
+        self._evaluation = Evaluation(book, self._deliver, metrics, self._now)
+        self._inference = Inference(self.model, _zones(config, pack.card.grid), metrics, self._now)
+        self._beat = time.monotonic()
+        self._cameras = self._camera_threads(config)
+        self._build_workers()
+        self.http = HttpServer(config.http, metrics, self._health(), self.outbox)
+        keep.callback(self.http.close)
+        self._http = Worker("http", self.http.run, self._died)
+        self.broker = EmbeddedBroker(config.mqtt.port) if config.mqtt.host is None else None
+        if self.broker is not None:
+            self.broker.start()  # now, so that a port in use is told before anything runs
+            keep.callback(self.broker.stop)
+        self._broker = [Worker("broker", self.broker.run, self._died)] if self.broker is not None else []
+
+    def _build_workers(self) -> None:
+        self._sink = Worker("sink:mqtt", self.sink.run, self._died)
+        self._rules = Worker("rules", self._evaluation.run, self._died)
+        self._infer = Worker("inference", self._run_inference, self._died)
+
+    def _health(self) -> Health:
+        watched = [
+            Watched(self._infer, lambda: self._beat),
+            Watched(self._rules, lambda: self._evaluation.beat),
+            Watched(self._sink),
+        ]
+        info, sink = self.model.info, self.sink
+        return Health(
+            watched,
+            f"{info.name} {info.version}",
+            self.model.provider,
+            self._states,
+            lambda: sink.state.value,
+            lambda: self._evaluation.storing,
+        )
+
+    def _camera_threads(self, config: Config) -> CameraThreads:
+        card = self.model.card
+        timing = ClipTiming(card.size, card.frames, card.clip_seconds, card.stride_seconds)
+        cameras = {
+            camera.name: Camera(camera, timing, self._take, self._on_status, self.metrics, clock=self._clock)
+            for camera in config.cameras
+        }
+        return CameraThreads(cameras, lambda name: self._on_status(name, "failed"))
+
+    def __enter__(self) -> "Pipeline":
+        info = self.model.info
+        self.metrics.build_info.labels(__version__, f"{info.name} {info.version}").set(1)
+        self.metrics.provider_info.labels(self.model.provider).set(1)
+        self.metrics.rules_loaded.set(time.time())
+        for camera in self.config.cameras:
+            self.sink.enabled(camera.name, camera.enabled)
+        for worker in (*self._broker, self._http, self._sink, self._rules, self._infer):
+            worker.start()
+        self._cameras.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[Alert]:
+        """Alerts as they are decided, until the pipeline stops. Raises what ended it, if it was a fault."""
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._unread or self._stopped.is_set(), timeout=POLL)
+                alerts = list(self._unread)
+                self._unread.clear()
+            yield from alerts
+            if not alerts and self._stopped.is_set():
+                return
+            if not self._stopped.is_set():
+                self.supervise()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Supervise until ``stop`` is set. Raises the first fault that the pipeline cannot survive."""
+        while not stop.wait(POLL):
+            self.supervise()
+
+    def supervise(self) -> None:
+        """One look at the workers: failed cameras are retried, a fatal fault is raised."""
+        if self._fatal:
+            worker = self._fatal[0]
+            log.error("%s failed\n%s", worker.name, worker.trace)
+            assert worker.error is not None
+            raise worker.error
+        self._cameras.supervise(time.monotonic())
+
+    def stop(self) -> None:
+        """The tap first, then drain downwards, each with a limit. Idempotent; logs who did not end."""
+        if self._stopped.is_set():
+            return
+        late = self._cameras.stop(JOIN["cameras"])
+        self._mailbox.close()
+        late += _end(self._infer, JOIN["inference"], drain=True)
+        late += _end(self._rules, JOIN["rules"])
+        late += _end(self._sink, JOIN["sinks"])
+        late += _end(self._http, JOIN["http"])
+        for worker in self._broker:
+            late += _end(worker, JOIN["sinks"])
+        for name in late:
+            log.error("%s did not end in time and was left behind", name)
+        self._resources.close()
+        self._stopped.set()
+        with self._news:
+            self._news.notify_all()
+
+    def _run_inference(self, stop: threading.Event) -> None:
+        self._inference.run(self._mailbox, self._evaluation.put, stop, self._mark_beat)
+
+    def _now(self) -> float:
+        """UTC seconds by the clock that stamps frames: it does not step when the wall clock is set."""
+        return self._clock.at(time.monotonic())
+
+    def _mark_beat(self) -> None:
+        self._beat = time.monotonic()
+
+    def _take(self, clip: Clip) -> None:
+        self._mailbox.put(clip.camera, clip)
+
+    def _deliver(self, alert: Alert) -> None:
+        self.outbox.append(alert)
+        log.info("alert %s: %s", alert.type.value, alert.summary)
+        with self._news:
+            if len(self._unread) == UNREAD:
+                self.metrics.alerts_dropped.labels("unread").inc()
+            self._unread.append(alert)
+            self._news.notify_all()
+
+    def _on_status(self, camera: str, state: str) -> None:
+        self._states[camera] = state
+        self.sink.status(camera, state)
+        if state in ("offline", "failed", "disabled"):
+            self._mailbox.discard(camera, "offline")
+            self._evaluation.put(Gap(camera, self._now()))
+
+    def _on_command(self, camera: str, enabled: bool) -> None:
+        self._cameras.enable(camera, enabled)
+        self.sink.enabled(camera, enabled)
+
+    def _died(self, worker: Worker) -> None:
+        self._fatal.append(worker)
+
+
+def _end(worker: Worker, limit: float, drain: bool = False) -> list[str]:
+    """Wait for ``worker`` to end; ``drain`` first gives it the chance to end by itself when its input is closed."""
+    if drain and worker.join(limit):
+        return []
+    worker.stop()
+    return [] if worker.join(limit) else [worker.name]
+
+
+def _zones(config: Config, grid: int) -> Zones:
+    return {
+        camera.name: [(zone.name, zone_cells(zone.polygon, grid)) for zone in camera.zones] for camera in config.cameras
+    }
+
+
+def rules_of(config: Config, events: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules of ``config`` for a model that scores ``events``. Raises RuleError.
+
+    Where ``rules`` was left out and there is no folder ``rules/``, the shipped ones are used.
+    """
+    paths = config.rules
+    if "rules" not in config.model_fields_set and not all(path.exists() for path in paths):
+        paths = [shipped_rules()]
+    zones = {camera.name: frozenset(zone.name for zone in camera.zones) for camera in config.cameras}
+    return load_rules(paths, Vocabulary(events, tuple(camera.name for camera in config.cameras), zones))
+
+
+def shipped_rules() -> Path:
+    """The folder of rule files that come with streamwatch: in a wheel inside the package, else beside it."""
+    inside = Path(__file__).parent / "shipped_rules"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"

@@ -1,0 +1,147 @@
+"""The rules thread: order, back-pressure, ticks, a store that fails."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from streamwatch.document import parse_document
+from streamwatch.errors import SinkError
+from streamwatch.evaluation import QUEUE, Evaluation, Gap
+from streamwatch.metrics import Metrics
+from streamwatch.models.detection import Detection, ModelInfo
+from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.book import RuleBook
+from streamwatch.rules.rule import parse_rules
+from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.worker import Worker
+
+RULES = "rules: [{alert: fight, when: {event: fight, on: 0.7, off: 0.5}, keep_firing_for: 1s}]"
+INFO = ModelInfo("tiny", "1", "0" * 64)
+
+
+def book() -> RuleBook:
+    vocabulary = Vocabulary(frozenset({"fight"}), ("dock",), {})
+    return RuleBook(parse_rules(parse_document(RULES, "r.yml", {}), "r.yml", vocabulary), salt="test")
+
+
+def detection(at: float, score: float) -> Detection:
+    return Detection("dock", at - 1, at, None, {"fight": score}, 0.0, 1.0, INFO)
+
+
+class Stage:
+    """A running evaluation whose store can be broken."""
+
+    def __init__(self) -> None:
+        self.kept: list[Alert] = []
+        self.broken = threading.Event()
+        self.metrics = Metrics()
+        self.evaluation = Evaluation(book(), self.keep, self.metrics)
+        self.worker = Worker("rules", self.evaluation.run)
+
+    def keep(self, alert: Alert) -> None:
+        if self.broken.is_set():
+            raise SinkError("disk full")
+        self.kept.append(alert)
+
+    def end(self) -> None:
+        self.worker.stop()
+        assert self.worker.join(20)
+        assert self.worker.error is None, self.worker.trace
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"streamwatch_{name}", labels)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def types(alerts: list[Alert]) -> list[AlertType]:
+    return [alert.type for alert in alerts]
+
+
+def test_alerts_are_kept_and_counted(stage: Stage) -> None:
+    stage.worker.start()
+    now = time.time()
+    stage.evaluation.put(detection(now, 0.9))
+    wait_for(lambda: types(stage.kept) == [AlertType.NEW])
+    assert stage.value("incidents_active", camera="dock", rule="fight") == 1
+    stage.end()
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END]
+    assert stage.value("alerts_total", camera="dock", rule="fight", type="new") == 1
+    assert stage.value("incidents_active", camera="dock", rule="fight") == 0
+
+
+def test_what_was_put_before_the_stop_is_still_evaluated(stage: Stage) -> None:
+    now = time.time()
+    for i in range(QUEUE - 2):
+        stage.evaluation.put(detection(now - QUEUE + i, 0.1))
+    stage.evaluation.put(detection(now, 0.9))
+    stage.worker.stop()
+    stage.worker.start()
+    stage.end()
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END]
+
+
+def test_a_full_queue_blocks_and_does_not_drop(stage: Stage) -> None:
+    now = time.time()
+    count = QUEUE + 10
+
+    def put(stop: threading.Event) -> None:
+        for i in range(count):
+            stage.evaluation.put(detection(now + i / 1000, 0.1))
+
+    feeder = Worker("feeder", put)
+    feeder.start()
+    assert not feeder.join(0.3)
+    stage.worker.start()
+    assert feeder.join(20)
+    stage.end()
+    assert stage.value("stage_seconds_count", stage="rules") == count
+
+
+def test_time_passes_without_detections(stage: Stage) -> None:
+    """An incident of a camera that fell silent ends by ticks alone."""
+    stage.worker.start()
+    at = time.time() - 60
+    stage.evaluation.put(detection(at, 0.9))
+    wait_for(lambda: AlertType.END in types(stage.kept))
+    stage.end()
+
+
+def test_a_gap_reaches_the_rules(stage: Stage) -> None:
+    stage.worker.start()
+    now = time.time()
+    stage.evaluation.put(detection(now, 0.9))
+    stage.evaluation.put(Gap("dock", now))
+    wait_for(lambda: AlertType.END in types(stage.kept))
+    stage.end()
+
+
+def test_alerts_wait_while_the_store_cannot_be_written(stage: Stage) -> None:
+    stage.broken.set()
+    stage.worker.start()
+    stage.evaluation.put(detection(time.time(), 0.9))
+    wait_for(lambda: not stage.evaluation.storing)
+    assert stage.kept == []
+    stage.broken.clear()
+    wait_for(lambda: stage.evaluation.storing)
+    stage.end()
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END]
+
+
+def test_put_does_not_hang_on_a_dead_stage(stage: Stage) -> None:
+    stage.worker.start()
+    stage.end()
+    for _ in range(2 * QUEUE):
+        stage.evaluation.put(detection(time.time(), 0.1))
