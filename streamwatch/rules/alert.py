@@ -104,7 +104,7 @@ def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
     }
 
 
-def to_json(alert: Alert, instance: str, sequence: int) -> bytes:
-    """``to_payload`` as UTF-8 JSON on one line; equal alerts give equal bytes. Raises ValueError for NaN."""
+def to_json(alert: Alert, instance: str, sequence: int) -> str:
+    """``to_payload`` as JSON on one line; equal alerts give equal text. Raises ValueError for NaN."""
     payload = to_payload(alert, instance, sequence)
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,7 +1,6 @@
 """All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
 
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from math import inf
 
 from streamwatch.errors import StreamwatchError
@@ -34,7 +33,7 @@ class RuleBook:
     of cameras and zones seen, nothing else. Not thread-safe: one thread owns it.
     """
 
-    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 2.0) -> None:
+    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 5.0) -> None:
         self.rules = tuple(rules)
         self.errors: dict[str, int] = {}  # rule → evaluations that raised
         self.last_errors: dict[str, str] = {}
@@ -46,17 +45,19 @@ class RuleBook:
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
         """The alerts that ``detection`` causes. Event time of its camera becomes ``detection.end``."""
+        at = detection.end
+        alerts: tuple[Alert, ...] = ()
         try:
             line = self._lines[detection.camera][detection.zone]
         except KeyError:
             line = self._open(detection.camera, detection.zone)
-        at = detection.end
-        alerts: tuple[Alert, ...] = ()
+            alerts = self._each(line.watches, lambda watch: watch.rewind(at))
         if not at >= line.last:  # also if not a number
             if not line.last - at > SILENCE:
                 self.late[detection.camera] = self.late.get(detection.camera, 0) + 1
                 return alerts
-            alerts = self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
+            alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
+            line = self._open(detection.camera, detection.zone)
         line.last = at
         for watch in line.watches:
             if at >= watch.deadline:
@@ -78,8 +79,7 @@ class RuleBook:
         Pending incidents lapse; firing ones are interrupted and end after keep_firing_for, unless the condition
         holds again. The detections that follow may bear any time.
         """
-        for line in self._lines.get(camera, {}).values():
-            line.last = -inf
+        self._lines.pop(camera, None)
         return self._each(self._watches.get(camera, ()), lambda watch: watch.lose(at, "gap"))
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
@@ -99,8 +99,9 @@ class RuleBook:
 
     def _open(self, camera: str, zone: str | None) -> _Line:
         if camera not in self._watches:
-            matching = (rule for rule in self.rules if any(fnmatchcase(camera, glob) for glob in rule.cameras))
-            self._watches[camera] = tuple(Watch(rule, camera, self._salt) for rule in matching)
+            self._watches[camera] = tuple(
+                Watch(rule, camera, self._salt) for rule in self.rules if rule.watches(camera)
+            )
         listening = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
         return self._lines.setdefault(camera, {}).setdefault(zone, _Line(listening))
 

@@ -81,6 +81,7 @@ class KOfNCondition:
         self._part.reset()
         self._hits.clear()
         self._found.clear()
+        self._seen = -inf
 
 
 def parse_k_of_n(node: Node) -> KOfN:

@@ -1,9 +1,8 @@
 """Rule files and folders of them: the only module here that touches the file system."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
-
-import structlog
 
 from streamwatch.document import read_document
 from streamwatch.errors import ConfigError, RuleError
@@ -12,7 +11,7 @@ from streamwatch.rules.vocabulary import Vocabulary
 
 __all__ = ["load_rules", "rule_files"]
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def rule_files(paths: Iterable[Path]) -> list[Path]:
@@ -52,7 +51,9 @@ def load_rules(paths: Iterable[Path], vocabulary: Vocabulary) -> tuple[Rule, ...
         raise RuleError("\n".join(faults))
     for rule in rules:
         if not vocabulary.matching(rule.cameras):
-            _log.warning("rule matches no camera", rule=rule.name, cameras=", ".join(rule.cameras), file=rule.where)
+            _log.warning(
+                "%s: rule %s watches no camera: none matches %s", rule.where, rule.name, ", ".join(rule.cameras)
+            )
     return tuple(rules)
 
 

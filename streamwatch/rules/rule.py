@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -94,6 +95,10 @@ class Rule:
     shadow: bool
     rule_hash: str
     where: str
+
+    def watches(self, camera: str) -> bool:
+        """Whether one of its globs matches the name."""
+        return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
 
 
 def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[Rule, ...]:

@@ -101,20 +101,22 @@ class Watch:
         return self._end(self.deadline, stretch.reason)
 
     def lose(self, at: float, reason: str) -> tuple[Alert, ...]:
-        """What was known is void (a gap in the stream, a rule that raised): pending ends, firing is interrupted.
-
-        A clock that ran backwards by more than ``SILENCE`` ends firing too.
-        """
+        """What was known is void (a gap in the stream, a rule that raised): pending ends, firing is interrupted."""
         self._condition.reset()
-        if self._now - at > SILENCE:
-            alerts = self._end(self._now, reason)
-            self._forget_time()
-            return alerts
-        alerts = self.expire(at)
+        alerts = self.rewind(at) + self.expire(at)
         if self._stretch is None:
             return alerts
         at = max(at, self._now)
         return alerts + (self._end(at, reason) if self._stretch.opened is None else self._interrupt(at, reason))
+
+    def rewind(self, at: float) -> tuple[Alert, ...]:
+        """It is ``at`` now. If that is long before the last detection, the clock was set back: begin anew."""
+        if not self._now - at > SILENCE:
+            return _NOTHING
+        alerts = self._end(self._now, "gap")
+        self._condition.reset()
+        self._forget_time()
+        return alerts
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         """End whatever is open."""

@@ -1,0 +1,46 @@
+"""What every operator promises, whichever it is."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamwatch.rules.operators import OPERATORS, parse_condition
+from tests.rules.play import SITE, condition, detection
+
+EVENT: dict[str, object] = {"event": "fall", "on": 0.6}
+GATE: dict[str, object] = {"event": "fight", "on": 0.5, "zone": "gate"}
+EXAMPLES: dict[str, dict[str, object]] = {
+    "event": EVENT,
+    "all": {"all": [EVENT, GATE]},
+    "any": {"any": [EVENT, {"not": GATE}]},
+    "not": {"not": EVENT},
+    "k_of_n": {"k_of_n": EVENT, "at_least": 2, "of": 4},
+}
+SCORE = st.floats(0, 1)
+SEEN = st.lists(st.tuples(st.sampled_from([None, "gate", "ramp"]), SCORE, SCORE), min_size=1, max_size=30)
+
+
+def test_each_operator_has_an_example_here() -> None:
+    assert EXAMPLES.keys() == OPERATORS.keys()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@settings(deadline=None)
+@given(seen=SEEN)
+def test_promises(operator: str, seen: list[tuple[str | None, float, float]]) -> None:
+    running, again = condition(EXAMPLES[operator]), condition(EXAMPLES[operator])
+    for t, (zone, fall, fight) in enumerate(seen):
+        holds = running.observe(detection(t, fall, zone=zone, fight=fight))
+        found = running.evidence()
+        assert holds in (True, False, None)
+        assert found is None or (holds and found.score <= 1)
+        assert again.observe(detection(t, fall, zone=zone, fight=fight)) is holds  # no hidden state
+    running.reset()
+    assert running.evidence() is None
+    assert running.observe(detection(len(seen), 1.0, zone="nowhere")) is None  # forgot everything
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_names_the_zones_it_needs(operator: str) -> None:
+    zones = parse_condition(EXAMPLES[operator], "", SITE, ("dock",)).zones
+    assert zones == ({None, "gate"} if operator in ("all", "any") else {None})

@@ -1,0 +1,55 @@
+"""Reading one mapping: paths in messages."""
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from streamwatch.errors import RuleError
+from streamwatch.rules.condition import Term
+from streamwatch.rules.event import Event
+from streamwatch.rules.node import Node
+from tests.rules.play import SITE
+
+
+class Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    of: int
+
+
+def node(**mapping: object) -> Node:
+    def parse(value: object, where: str) -> Term:
+        return Event(str(value), 0.5, 0.4, where)
+
+    return Node(mapping, "x.yml: rules[0].when", SITE, ("*",), parse)
+
+
+def test_reads_parameters() -> None:
+    assert node(of=3).read(Keys).of == 3
+
+
+def test_names_every_fault() -> None:
+    with pytest.raises(RuleError) as caught:
+        node(of="many", off=1).read(Keys)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("x.yml: rules[0].when: of: Input should be a valid integer")
+    assert lines[1] == "x.yml: rules[0].when: off: unknown key; did you mean 'of'?"
+
+
+def test_parses_inside_with_its_path() -> None:
+    assert node(part="fall").term("part") == Event("fall", 0.5, 0.4, "x.yml: rules[0].when.part")
+    assert [term.zones for term in node(parts=["a", "b"]).terms("parts")] == [
+        {"x.yml: rules[0].when.parts[0]"},
+        {"x.yml: rules[0].when.parts[1]"},
+    ]
+
+
+def test_refuses_a_neighbour() -> None:
+    node(all=1).only("all")
+    with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when: unknown key 'al' beside 'all'; did you mean 'all'"):
+        node(all=1, al=2).only("all")
+
+
+def test_requires() -> None:
+    node().require(None, "event")
+    with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when\.event: is odd"):
+        node().require("is odd", "event")

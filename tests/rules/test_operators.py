@@ -1,0 +1,71 @@
+"""How a condition is read: exactly one operator a mapping, bounded, with the nearest right word."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamwatch.errors import RuleError
+from streamwatch.rules.operators import MAX_DEPTH, MAX_TERMS, OPERATORS
+from tests.rules.play import condition, detection
+
+EVENT = {"event": "fall", "on": 0.8}
+
+
+def nested(depth: int) -> object:
+    when: object = EVENT
+    for _ in range(depth - 1):
+        when = {"not": when}
+    return when
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ({"evnt": "fall", "on": 0.8}, "no operator among 'evnt', 'on'; did you mean 'event'"),
+        ({"sequence": [EVENT]}, r"no operator among 'sequence' \(known: event, all, any, not, k_of_n\)"),
+        ({"k_of_m": EVENT}, "did you mean 'k_of_n'"),
+        ({}, "no operator among nothing"),
+        ({"all": [EVENT], "any": [EVENT]}, r"has 2 operators \(all, any\); each mapping has exactly one"),
+        ("fall > 0.8", "must be a mapping with an operator"),
+        (None, "must be a mapping"),
+        ([EVENT], "must be a mapping"),
+        ({1: 2}, "key 1 must be a word"),
+        ({"all": [EVENT, {"any": [EVENT, {"evnt": "fall"}]}]}, r"test\.yml: when\.all\[1\]\.any\[1\]: no operator"),
+    ],
+)
+def test_refuses(when: object, said: str) -> None:
+    with pytest.raises(RuleError, match=said):
+        condition(when)
+
+
+def test_depth_is_bounded() -> None:
+    assert condition(nested(MAX_DEPTH)).observe(detection(0, 0.9)) is (MAX_DEPTH % 2 == 1)
+    with pytest.raises(RuleError, match=f"nested deeper than {MAX_DEPTH}"):
+        condition(nested(MAX_DEPTH + 1))
+
+
+def test_width_is_bounded() -> None:
+    half = {"any": [EVENT] * (MAX_TERMS // 2 - 1)}
+    with pytest.raises(RuleError, match=f"more than {MAX_TERMS} conditions"):
+        condition({"all": [half, half, EVENT]})
+
+
+def test_brothers_do_not_add_to_the_depth() -> None:
+    assert condition({"all": [nested(MAX_DEPTH - 1)] * 3}).observe(detection(0, 0.9)) is not None
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+keys = st.sampled_from([*OPERATORS, "on", "off", "zone", "of", "at_least", "for"]) | st.text(max_size=4)
+documents = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=20
+)
+
+
+@settings(deadline=None)
+@given(documents)
+def test_any_document_is_read_or_refused(document: object) -> None:
+    try:
+        running = condition(document)
+    except RuleError:
+        return
+    running.observe(detection(0, 0.9))
