@@ -91,7 +91,8 @@ class HttpServer:
     """Listens from the moment it is made; ``run`` is a worker's body.
 
     Bound to loopback, all is open to this machine. Bound elsewhere, ``/api`` and the details of ``/readyz`` need
-    ``token`` as bearer; without one they are refused. Raises PortInUseError, or ConfigError for an address that is not ours.
+    ``token`` as bearer; without one they are refused.
+    Raises PortInUseError, or ConfigError for an address that is not ours.
     """
 
     def __init__(

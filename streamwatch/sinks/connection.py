@@ -19,8 +19,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.worker import Worker
 
-__all__ = ["WINDOW", "Acknowledged", "Connected", "Connection", "Event", "Lost", "Message", "Refused"]
+__all__ = ["HUNG_UP", "WINDOW", "Acknowledged", "Connected", "Connection", "Event", "Lost", "Message", "Refused"]
 
+HUNG_UP = "connection lost"  # the reason where there is no better one
 WINDOW = 20  # messages in flight; paho's own limit, so that it never queues or reorders
 _KEEPALIVE = 15  # s
 _CONNECT_LIMIT = 3.0  # s, for TCP and again for TLS
@@ -86,15 +87,19 @@ class Connection:
         """Begin to connect; Connected, Refused or Lost follows."""
         self._opener.start()
 
-    def events(self, timeout: float) -> list[Event]:
-        """What happened, in order; waits up to ``timeout`` seconds for the first."""
-        found: list[Event] = []
+    def event(self, timeout: float) -> Event | None:
+        """What happened next; None if nothing did for ``timeout`` seconds."""
         try:
-            found.append(self._events.get(timeout=timeout))
-            while True:
-                found.append(self._events.get_nowait())
+            return self._events.get(timeout=timeout)
         except Empty:
-            return found
+            return None
+
+    def events(self, timeout: float) -> list[Event]:
+        """All that happened, in order; waits up to ``timeout`` seconds for the first."""
+        found: list[Event] = []
+        while (event := self.event(0.0 if found else timeout)) is not None:
+            found.append(event)
+        return found
 
     def publish(self, topic: str, payload: str, retain: bool) -> int | None:
         """Hand over a message at QoS 1: its ``mid``, answered by Acknowledged; None if the connection is gone."""
@@ -153,7 +158,7 @@ def _client(endpoint: Endpoint, will: tuple[str, str], version: int, events: "Si
 
     def on_disconnect(_c: Client, _u: object, flags: DisconnectFlags, reason: ReasonCode, _p: object) -> None:
         from_broker = flags.is_disconnect_packet_from_server
-        events.put(Lost(str(reason), int(reason.value)) if from_broker else Lost("connection lost", None))
+        events.put(Lost(str(reason), int(reason.value)) if from_broker else Lost(HUNG_UP, None))
 
     def on_publish(_c: Client, _u: object, mid: int, reason: ReasonCode, _p: Properties) -> None:
         events.put(Acknowledged(mid, time.monotonic(), str(reason) if reason.is_failure else None))

@@ -5,7 +5,7 @@ from typing import TextIO
 
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.payload import to_json
-from streamwatch.sinks.site import Site
+from streamwatch.sinks.sink import Site
 
 __all__ = ["JsonlSink"]
 

@@ -10,11 +10,11 @@ from enum import StrEnum
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
 from streamwatch.sinks.commands import CommandGate
-from streamwatch.sinks.connection import Connected, Connection, Lost, Message, Refused
+from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.relay import Book, Relay
-from streamwatch.sinks.site import Site
+from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
 __all__ = ["LinkState", "MqttSink"]
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _CONNACK_LIMIT = 10.0  # s
 _BACKOFF = (1.0, 15.0)  # s
+_STABLE = 30.0  # s; a shorter conversation counts as a failure, so that two clients of one name calm down
+_BRIEF = 3  # such conversations running, and we say what is likely
 _DRAIN_LIMIT = 3.0  # s; with the three below: stop within 5 s
 _DRAIN_PATIENCE = 1.2
 _FAREWELL_LIMIT = 0.5
@@ -67,6 +69,7 @@ class MqttSink:
         self._on_command = on_command
         self._version = 4 if self._endpoint.embedded else 5
         self._failures = 0
+        self._brief = 0
         self._said = ""
         for camera, rules in site.cameras.items():  # whatever an earlier run left at the broker is stale
             self._states.set(topics.status(camera), "offline")
@@ -112,6 +115,7 @@ class MqttSink:
 
     def _converse(self, connection: Connection, stop: threading.Event) -> None:
         self._arrived(connection)
+        begun = time.monotonic()
         relay = Relay(connection, self._site, self._book)
         try:
             while relay.lost is None and not stop.is_set():
@@ -124,13 +128,15 @@ class MqttSink:
                 relay.say(self._topics.available, "stopped", _FAREWELL_LIMIT)
         finally:
             relay.abandon()
+        if time.monotonic() - begun > _STABLE:
+            self._failures = self._brief = 0
+            self._said = ""
         if relay.lost is not None:
+            self._brief += 1
             self._failed(relay.lost)
 
     def _arrived(self, connection: Connection) -> None:
         log.info("MQTT %s: connected, MQTT %s", self._endpoint, "5" if self._version == 5 else "3.1.1")
-        self._failures = 0
-        self._said = ""
         self.state = LinkState.CONNECTED
         self._site.metrics.mqtt_connected.set(1)
         self._states.set(self._topics.available, "online")
@@ -156,7 +162,8 @@ class MqttSink:
             self._say_once(f"{answer.reason}: check mqtt.username and mqtt.password_file; alerts wait in the outbox")
         else:
             self.state = LinkState.REFUSED if isinstance(answer, Refused) else LinkState.UNREACHABLE
-            self._say_once(f"{answer.reason}; alerts wait in the outbox")
+            hint = f", soon after each connect: is {self._endpoint.client_id!r} the mqtt.client_id of another client?"
+            self._say_once(f"{answer.reason}{hint if self._brief >= _BRIEF else ''}; alerts wait in the outbox")
 
     def _delay(self) -> float:
         """Seconds until the next attempt: doubling from 1 to 15, with jitter so that instances do not come together."""
@@ -191,12 +198,12 @@ def _answer(connection: Connection, stop: threading.Event) -> Connected | Refuse
     """The broker's answer to our connect; None if ``stop`` was set first."""
     deadline = time.monotonic() + _CONNACK_LIMIT
     while time.monotonic() < deadline:
-        for event in connection.events(0.1):
-            if isinstance(event, Connected | Refused):
-                return event
-            if isinstance(event, Lost):
-                reached = event.reason == "connection lost"  # TCP was there, MQTT was not
-                return Lost(_UNANSWERED, event.code) if reached else event
+        event = connection.event(0.1)  # one at a time: what follows Connected is the relay's
+        if isinstance(event, Connected | Refused):
+            return event
+        if isinstance(event, Lost):
+            reached = event.reason == HUNG_UP  # TCP was there, MQTT was not
+            return Lost(_UNANSWERED, event.code) if reached else event
         if stop.is_set():
             return None
     return Lost(f"no answer for {_CONNACK_LIMIT:.0f} s", None)

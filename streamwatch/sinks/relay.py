@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamwatch.rules.alert import Alert
-from streamwatch.sinks.connection import WINDOW, Acknowledged, Connection, Lost, Message
+from streamwatch.sinks.connection import HUNG_UP, WINDOW, Acknowledged, Connection, Lost, Message
 from streamwatch.sinks.outbox import Entry
-from streamwatch.sinks.site import Site
+from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
 __all__ = ["Book", "Relay"]
 
 _ACK_LIMIT = 20.0  # s; a broker that is silent for longer is gone, whatever the socket says
 _REFUSED_DELAY = 5.0  # s until a refused message is tried again
+_GONE_LIMIT = 2.0  # s for the reason of a lost connection to arrive
 _TURN = 0.05  # s
 
 
@@ -51,12 +52,13 @@ class Relay:
         self._waiting: list[Entry] = []
         self._cursor = 0
         self._resume = 0.0  # monotonic s before which nothing is handed over
+        self._gone: float | None = None  # when a publish first found no connection (monotonic s)
         self._progress = time.monotonic()
 
     def turn(self) -> list[Message]:
         """Hand over what there is, take in what happened; waits up to 0.05 s. What arrived is the caller's."""
         self._hand_over()
-        if self._sent or self._waiting or len(self._book.states) or self.lost:
+        if self._sent or self._waiting or len(self._book.states) or self._gone:
             events = self._connection.events(_TURN)
         else:  # nothing is owed to us: wait where the next alert appears
             self._waiting = self._site.outbox.pending(self._cursor, WINDOW, _TURN)
@@ -100,7 +102,7 @@ class Relay:
         self._sent.clear()
 
     def _hand_over(self) -> None:
-        if time.monotonic() < self._resume or self.lost:
+        if time.monotonic() < self._resume or self._gone or self.lost:
             return
         while len(self._sent) < WINDOW:
             state = self._book.states.take()
@@ -133,8 +135,8 @@ class Relay:
     def _publish(self, topic: str, payload: str, entry: Entry | None) -> int | None:
         at = time.monotonic()
         mid = self._connection.publish(topic, payload, retain=entry is None)
-        if mid is None:
-            self._give_up(Lost("connection lost", None))
+        if mid is None:  # the event that says why is on its way
+            self._gone = self._gone or at
         else:
             self._sent[mid] = _Sent(entry, topic, at)
         return mid
@@ -168,6 +170,8 @@ class Relay:
         oldest = next(iter(self._sent.values()), None)
         if oldest is not None and time.monotonic() - max(oldest.at, self._progress) > _ACK_LIMIT:
             self._give_up(Lost(f"no acknowledgement for {_ACK_LIMIT:.0f} s", None))
+        elif self._gone is not None and time.monotonic() - self._gone > _GONE_LIMIT:
+            self._give_up(Lost(HUNG_UP, None))
 
     def _give_up(self, lost: Lost) -> None:
         self.lost = self.lost or lost

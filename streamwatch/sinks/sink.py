@@ -2,13 +2,25 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from streamwatch.config import MqttConfig
-from streamwatch.sinks.site import Site
+from streamwatch.metrics import Metrics
+from streamwatch.sinks.outbox import Outbox
 
-__all__ = ["SINKS", "Sink"]
+__all__ = ["SINKS", "Sink", "Site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The instance's name, its cameras with the names of the rules that watch each, its outbox and its metrics."""
+
+    instance: str
+    cameras: Mapping[str, Sequence[str]]
+    outbox: Outbox
+    metrics: Metrics
 
 
 class Sink(Protocol):
