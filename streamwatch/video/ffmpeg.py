@@ -20,7 +20,7 @@ from streamwatch.video.pacing import paced
 from streamwatch.video.picture import Opening, Picture
 from streamwatch.video.scale import scale
 
-__all__ = ["FfmpegSource"]
+__all__ = ["FfmpegSource", "FramePicture"]
 
 # What each scheme may open, directly, by redirect or from a playlist: never another scheme, never a local file.
 PROTOCOLS = {
@@ -99,25 +99,38 @@ class FfmpegSource:
                 yield FramePicture(pts, frame)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
-        opening, tally = self._opening, self._opening.tally
+        tally = self._opening.tally
         seen = time.monotonic()
-        with _translated(opening.url):
-            for packet in self._container.demux(self._stream):
-                tally.packets += bool(packet.size)  # the last one is empty and drains the decoder
-                began = time.perf_counter()
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    tally.errors += 1
-                    frames = []
-                tally.decode_seconds += time.perf_counter() - began
-                tally.frames += len(frames)
-                yield from frames
-                now = time.monotonic()
-                if frames:
-                    seen = now
-                elif now - seen > BLIND:
-                    raise SourceError(f"{opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
+        for packet in self._packets():
+            tally.packets += bool(packet.size)  # the last one is empty and drains the decoder
+            began = time.perf_counter()
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                tally.errors += 1
+                frames = []
+            tally.decode_seconds += time.perf_counter() - began
+            tally.frames += len(frames)
+            yield from frames
+            now = time.monotonic()
+            if frames:
+                seen = now
+            elif now - seen > BLIND:
+                raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
+
+    def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
+        opening = self._opening
+        packets = self._container.demux(self._stream)
+        while True:
+            asked = time.monotonic()
+            with _translated(opening.url):
+                packet = next(packets, None)
+            if packet is None:
+                return
+            if self._live and time.monotonic() - asked > opening.read_timeout:
+                # the read was interrupted, and this is what the parser still held: do not wait once more
+                raise SourceError(f"{opening.url}: the camera is silent", "timeout")
+            yield packet
 
 
 def _open(opening: Opening) -> InputContainer:

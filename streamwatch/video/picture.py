@@ -72,6 +72,6 @@ class ArrayPicture:
 
     def scale(self, size: int) -> Image:
         """Squashed by the same scaler that decoded pictures go through."""
-        from streamwatch.video.scale import scale_array
+        from streamwatch.video.scale import scale_array  # loads FFmpeg
 
         return scale_array(self.image, size)

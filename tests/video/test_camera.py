@@ -1,0 +1,291 @@
+"""A camera's thread against a real RTSP server, and against what goes wrong in the field."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+import structlog
+
+from streamwatch.config import CameraConfig
+from streamwatch.errors import MailboxClosedError
+from streamwatch.metrics import Metrics
+from streamwatch.video.camera import REASONS, STATES, Camera
+from streamwatch.video.clock import SteadyClock
+from streamwatch.video.window import ClipTiming
+from streamwatch.worker import Worker
+from tests.video.conftest import Watched
+from tests.video.proxy import FaultProxy
+from tests.video.rtsp import RtspServer, free_port, make_film
+
+Watch = Callable[..., Watched]
+Serve = Callable[..., RtspServer]
+Harm = Callable[[int], FaultProxy]
+
+
+@pytest.fixture
+def said() -> Iterator[list[dict[str, object]]]:
+    """What is logged."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries  # type: ignore[misc]
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where somebody listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_clips_come_in_real_time(serve: Serve, watch: Watch, film: Path, transport: str) -> None:
+    cam = watch(serve(films={"dock": film}).url("dock"), transport=transport)
+    cam.until(lambda cam: len(cam.clips) >= 6)
+    now = time.time()
+    clips = cam.clips[:6]
+    assert cam.states == ["connecting", "online"]
+    assert cam.count("camera_up") == 1
+    assert [(clip.epoch, clip.index) for clip in clips] == [(0, k) for k in range(6)]
+    assert clips[0].frames.shape == (4, 16, 16, 3)
+    assert [b.start - a.start for a, b in pairwise(clips)] == pytest.approx([0.5] * 5, abs=0.3)
+    assert now - 3 < clips[-1].end < now + 0.1
+    assert cam.count("clips_total") >= 6
+    cam.until(lambda cam: cam.count("frames_decoded_total") >= 25)
+    assert cam.count("packets_received_total") >= cam.count("frames_decoded_total")
+
+
+def test_a_reboot_is_seen_at_once_and_survived(
+    serve: Serve, watch: Watch, long_film: Path, said: list[dict[str, object]]
+) -> None:
+    server = serve(films={"dock": long_film})
+    cam = watch(server.url("dock"))
+    cam.until(lambda cam: cam.clips)
+    server.kill()
+    assert cam.until(lambda cam: cam.states[-1] == "offline") < 2
+    assert cam.count("camera_up") == 0
+    cam.until(lambda cam: cam.count("camera_reconnects_total", reason="refused") >= 2)
+    server.start()
+    cam.until(lambda cam: any(clip.epoch == 1 for clip in cam.clips))
+    assert cam.states == ["connecting", "online", "offline", "online"]
+    assert next(clip for clip in cam.clips if clip.epoch == 1).index == 0
+    assert cam.count("camera_reconnects_total", reason="end_of_stream") == 1
+    warnings = [entry["reason"] for entry in said if entry["log_level"] == "warning"]
+    assert warnings == ["end_of_stream", "refused"]  # once each, however often it tried
+
+
+def test_a_stalled_stream_ends_within_the_read_timeout(
+    serve: Serve, watch: Watch, proxy: Harm, long_film: Path
+) -> None:
+    server = serve(films={"dock": long_film})
+    middle = proxy(server.port)
+    cam = watch(server.url("dock", middle.port), read_timeout=1.0)
+    cam.until(lambda cam: cam.clips)
+    middle.harm = "freeze"
+    assert 0.9 < cam.until(lambda cam: cam.states[-1] == "offline") < 1.0 + 0.8  # not twice the timeout
+    assert cam.count("camera_reconnects_total", reason="timeout") == 1
+    middle.harm = ""
+    cam.until(lambda cam: cam.clips[-1].epoch == 1)
+
+
+def test_a_reset_connection_is_the_end_of_the_stream(serve: Serve, watch: Watch, proxy: Harm, long_film: Path) -> None:
+    server = serve(films={"dock": long_film})
+    middle = proxy(server.port)
+    cam = watch(server.url("dock", middle.port))
+    cam.until(lambda cam: cam.clips)
+    middle.harm = "reset"
+    assert cam.until(lambda cam: cam.states[-1] == "offline") < 2
+    assert cam.count("camera_reconnects_total", reason="end_of_stream") == 1
+
+
+def test_a_silent_camera_times_out(watch: Watch, silent: int) -> None:
+    cam = watch(f"rtsp://127.0.0.1:{silent}/x", open_timeout=0.5)
+    assert cam.until(lambda cam: "offline" in cam.states) < 0.5 + 1.5
+    assert cam.count("camera_reconnects_total", reason="timeout") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("rtsp://127.0.0.1:{port}/x", "refused"),
+        ("file:///no/such.mp4", "not_found"),
+        ("file:///etc/hostname", "invalid"),
+    ],
+)
+def test_a_camera_that_is_not_there_is_offline(watch: Watch, path: str, reason: str) -> None:
+    cam = watch(path.format(port=free_port()))
+    cam.until(lambda cam: cam.states == ["connecting", "offline"])
+    assert cam.count("camera_reconnects_total", reason=reason) >= 1
+
+
+def test_an_unknown_path_is_not_found(serve: Serve, watch: Watch, film: Path) -> None:
+    cam = watch(serve(films={"dock": film}).url("gate"))
+    cam.until(lambda cam: cam.states[-1] == "offline")
+    assert cam.count("camera_reconnects_total", reason="not_found") >= 1
+
+
+def test_credentials_open_the_camera(serve: Serve, watch: Watch, film: Path) -> None:
+    server = serve(films={"dock": film}, user="ca.na@ry", password="S3CR3T-CANARY:/?")
+    cam = watch(server.url("dock", login="ca.na%40ry:S3CR3T-CANARY%3A%2F%3F"))
+    cam.until(lambda cam: cam.clips)
+
+
+def test_a_refused_password_is_said_and_never_shown(
+    serve: Serve, watch: Watch, film: Path, said: list[dict[str, object]]
+) -> None:
+    server = serve(films={"dock": film}, user="ca.na@ry", password="right")
+    cam = watch(server.url("dock", login="ca.na%40ry:S3CR3T-CANARY"))
+    cam.until(lambda cam: cam.count("camera_reconnects_total", reason="unauthorized") >= 1)
+    cam.until(lambda cam: said)
+    server.kill()
+    cam.until(lambda cam: cam.count("camera_reconnects_total", reason="refused") >= 1)
+    cam.stop()
+    assert "refused user and password" in str(said[0]["error"])
+    everything = f"{said}{list(cam.metrics.registry.collect())}"
+    assert "CANARY" not in everything
+    assert "ca.na" not in everything
+
+
+def test_a_change_of_resolution_is_a_gap_and_not_a_reconnect(serve: Serve, watch: Watch) -> None:
+    cam = watch(serve(sizes=[(320, 180), (160, 120), (400, 300)]).url("cam"))
+    cam.until(lambda cam: cam.count("camera_gaps_total", reason="resolution") >= 2 and cam.clips[-1].epoch >= 2)
+    assert cam.states == ["connecting", "online"]
+    assert all(
+        clip.index == 0 for clip, before in zip(cam.clips[1:], cam.clips, strict=False) if clip.epoch > before.epoch
+    )
+
+
+def test_a_corrupt_stream_never_crashes(serve: Serve, watch: Watch, proxy: Harm, long_film: Path) -> None:
+    server = serve(films={"dock": long_film})
+    middle = proxy(server.port)
+    cam = watch(server.url("dock", middle.port), read_timeout=1.0)
+    cam.until(lambda cam: cam.clips)
+    middle.harm = "flip"
+    time.sleep(2.5)
+    middle.harm = ""
+    seen = len(cam.clips)
+    cam.until(lambda cam: len(cam.clips) >= seen + 3)
+    assert cam.worker.error is None
+    assert "failed" not in cam.states
+
+
+def test_a_file_is_a_camera_that_reboots_at_its_end(watch: Watch, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "short.mp4", seconds=1.2)
+    began = time.monotonic()
+    cam = watch(f"file://{film}")
+    cam.until(lambda cam: len(cam.clips) >= 2)
+    assert time.monotonic() - began > 0.8  # paced: the second clip is known at 0.875 s
+    cam.until(lambda cam: any(clip.epoch == 1 for clip in cam.clips))
+    assert cam.states[:4] == ["connecting", "online", "offline", "online"]
+
+
+def test_masked_parts_are_black(watch: Watch, film: Path) -> None:
+    left = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
+    cam = watch(f"file://{film}", privacy_masks=[left])
+    cam.until(lambda cam: cam.clips)
+    frames = cam.clips[0].frames
+    assert not frames[:, :, :8].any()
+    assert frames[:, :, 9:].all()
+
+
+def test_a_camera_is_switched_off_and_on_while_it_runs(watch: Watch, film: Path) -> None:
+    cam = watch(f"file://{film}", enabled=False)
+    cam.until(lambda cam: cam.states == ["disabled"])
+    assert cam.clips == []
+    cam.camera.enable(True)
+    cam.until(lambda cam: cam.clips)
+    cam.camera.enable(False)
+    assert cam.until(lambda cam: cam.states[-1] == "disabled") < 2
+    assert cam.count("camera_up") == 0
+    cam.camera.enable(True)
+    cam.until(lambda cam: any(clip.epoch == 1 for clip in cam.clips))
+    assert cam.states == ["disabled", "connecting", "online", "disabled", "connecting", "online"]
+
+
+def test_an_offline_camera_is_switched_off_without_waiting_for_its_next_attempt(watch: Watch) -> None:
+    cam = watch("file:///no/such.mp4")
+    cam.until(lambda cam: cam.count("camera_reconnects_total", reason="not_found") >= 4)
+    cam.camera.enable(False)
+    assert cam.until(lambda cam: cam.states[-1] == "disabled") < 2
+
+
+def test_stop_is_quick_while_frames_come(serve: Serve, watch: Watch, film: Path) -> None:
+    cam = watch(serve(films={"dock": film}).url("dock"))
+    cam.until(lambda cam: cam.clips)
+    cam.stop(limit=1.0)
+
+
+def test_stop_ends_a_wait_for_the_next_attempt(watch: Watch) -> None:
+    cam = watch("file:///no/such.mp4")
+    cam.until(lambda cam: cam.count("camera_reconnects_total", reason="not_found") >= 4)
+    cam.stop(limit=1.0)
+
+
+def test_a_closed_mailbox_ends_the_thread(film: Path) -> None:
+    def deliver(clip: object) -> None:
+        raise MailboxClosedError("closed")
+
+    states: list[str] = []
+    worker = run_alone(film, deliver, states)
+    assert worker.error is None
+    assert states == ["connecting", "online"]
+
+
+def test_a_fault_of_ours_is_raised_and_the_camera_marked_failed(film: Path) -> None:
+    def deliver(clip: object) -> None:
+        raise ZeroDivisionError
+
+    states: list[str] = []
+    worker = run_alone(film, deliver, states)
+    assert isinstance(worker.error, ZeroDivisionError)
+    assert states == ["connecting", "online", "failed"]
+    assert set(states) <= set(STATES)
+
+
+def run_alone(film: Path, deliver: Callable[[object], None], states: list[str]) -> Worker:
+    config = CameraConfig.model_validate({"name": "cam", "url": f"file://{film}"})
+    timing = ClipTiming(size=8, frames=1, clip_seconds=0.1, stride_seconds=0.1)
+    camera = Camera(config, timing, deliver, lambda _, state: states.append(state), Metrics())
+    worker = Worker("camera:cam", camera.run)
+    worker.start()
+    assert worker.join(10)
+    return worker
+
+
+def test_cameras_of_one_process_share_a_clock(film: Path) -> None:
+    ends: list[float] = []
+    config = CameraConfig.model_validate({"name": "cam", "url": f"file://{film}"})
+    timing = ClipTiming(size=8, frames=1, clip_seconds=0.1, stride_seconds=0.1)
+    year_2000 = SteadyClock(946_684_800.0, time.monotonic())
+    camera = Camera(config, timing, lambda clip: ends.append(clip.end), lambda *_: None, Metrics(), clock=year_2000)
+    worker = Worker("camera:cam", camera.run)
+    worker.start()
+    began = time.monotonic()
+    while not ends and time.monotonic() - began < 10:
+        time.sleep(0.01)
+    worker.stop()
+    assert worker.join(5)
+    assert 0 <= ends[0] - 946_684_800.0 < 10
+
+
+def test_reconnects_leak_neither_threads_nor_descriptors(
+    serve: Serve, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.video.camera.random.random", lambda: 0.0)
+    server = serve(films={"dock": make_film(tmp_path / "blink.mp4", seconds=0.2)})
+    cam = watch(server.url("dock"))
+    process = psutil.Process()
+    cam.until_lost(3)
+    before = process.num_threads()
+    descriptors = []
+    for turn in range(4, 24):
+        cam.until_lost(turn)
+        descriptors.append(process.num_fds())
+    assert process.num_threads() <= before + 1
+    assert max(descriptors[-5:]) <= max(descriptors[:5])
+
+
+def test_reasons_are_bounded() -> None:
+    assert len(set(REASONS)) == len(REASONS) == 7
