@@ -40,8 +40,8 @@ several zones is evaluated with each detection; give it a ``for`` above 0, since
 
 **Late and missing detections.** Within one zone of one camera a detection older than the newest is ignored and counted
 (``RuleBook.late``); one older by more than 10 s says that the clock was set back and counts as a gap. No detection
-for more than max(``gap``, 10 s) ends what is pending, for max(``gap``, ``keep_firing_for``, 10 s) what fires, as of
-then. ``tick(at)`` allows detections ``lateness`` seconds to arrive: give it the time now, not the last detection's.
+for max(``gap``, 10 s) ends what is pending, for max(``gap``, ``keep_firing_for``, 10 s) what fires, as of then.
+``tick(at)`` allows detections ``lateness`` seconds to arrive: give it the time now, not the last detection's.
 ``gap`` voids all that was known of a camera: pending ends, firing is interrupted.
 
 **Faults.** A rule that raises is counted (``RuleBook.errors``, ``last_errors``), treated as after a gap, and

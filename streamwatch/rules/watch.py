@@ -114,8 +114,7 @@ class Watch:
         if not self._now - at > SILENCE:
             return _NOTHING
         alerts = self._end(self._now, "gap")
-        self._condition.reset()
-        self._forget_time()
+        self._forget_time()  # the next detection ends a silence: the condition will be reset
         return alerts
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:

@@ -28,9 +28,7 @@ def test_hysteresis(scores: list[float], holds: list[bool]) -> None:
 
 
 def test_off_is_three_quarters_of_on_if_left_out() -> None:
-    assert parse_condition({"event": "fall", "on": 0.8}, "", SITE, ("*",)) == Event(
-        "fall", 0.8, pytest.approx(0.6), None
-    )
+    assert parse_condition({"event": "fall", "on": 0.8}, "", SITE, ("*",)) == Event("fall", 0.8, 0.75 * 0.8, None)
 
 
 def test_names_what_decided_only_while_it_holds() -> None:

@@ -36,6 +36,13 @@ def test_the_evidence_is_the_strongest_counted() -> None:
     assert running.evidence() is None
 
 
+def test_reset_reaches_its_part() -> None:
+    running = condition({"k_of_n": {**PART, "off": 0.2}, "at_least": 1, "of": 2})
+    assert running.observe(detection(0, 0.9)) is True
+    running.reset()
+    assert running.observe(detection(1, 0.5)) is False  # 0.5 holds only if the 0.9 is remembered
+
+
 def test_counts_the_detections_of_its_zone() -> None:
     running = condition({"k_of_n": {**PART, "zone": "gate"}, "at_least": 2, "of": 2})
     assert running.observe(detection(0, 0.9)) is None

@@ -26,7 +26,8 @@ def test_a_folder_stands_for_its_rules_without_their_tests(tmp_path: Path) -> No
 
 def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
     write(tmp_path, "a.yml")
-    assert len(load_rules([tmp_path / "a.yml", tmp_path, tmp_path / "." / "a.yml"], SITE)) == 1
+    (tmp_path / "deep").mkdir()
+    assert len(load_rules([tmp_path / "a.yml", tmp_path, tmp_path / "deep" / ".." / "a.yml"], SITE)) == 1
 
 
 @pytest.mark.parametrize(("name", "said"), [("gone.yml", "no such file or folder"), ("", r"holds no \*\.yml")])

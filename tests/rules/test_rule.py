@@ -86,7 +86,11 @@ def test_the_hash_follows_the_meaning() -> None:
     (rule,) = rules({"for": "60s"})
     assert len(rule.rule_hash) == 16
     assert rules({"for": "1m", "cameras": ["*"]})[0].rule_hash == rule.rule_hash
-    others = [{"for": "61s"}, {"for": "60s", "shadow": True}, {"for": "60s", "when": {**FALL, "on": 0.9}}]
+    others: list[dict[str, object]] = [
+        {"for": "61s"},
+        {"for": "60s", "shadow": True},
+        {"for": "60s", "when": {**FALL, "on": 0.9}},
+    ]
     assert rule.rule_hash not in {rules(other)[0].rule_hash for other in others}
 
 

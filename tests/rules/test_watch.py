@@ -62,6 +62,10 @@ def test_timeline(rule: Rule, scores: str, expected: list[tuple[str, float]]) ->
     assert brief(play(book(rule), seconds(scores))) == expected
 
 
+def test_hysteresis_does_not_reach_across_silence() -> None:
+    assert brief(play(book({}), [(0, HIGH), (11, 0.7), (12, 0.7)])) == [("new", 0), ("end", 10)]
+
+
 def test_jitter_below_a_millisecond_does_not_cost_a_score() -> None:
     assert brief(play(book({"for": "1s"}), at(0.1003, 1.1))) == [("new", 1.1)]
 
