@@ -1,0 +1,206 @@
+"""FFmpeg behind its wall: pictures, and errors that say what is wrong and never a password."""
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
+from streamwatch.secret import SecretUrl
+from streamwatch.video.ffmpeg import FfmpegSource
+from streamwatch.video.picture import Opening
+from tests.video.rtsp import RtspServer, make_film
+
+Serve = Callable[..., RtspServer]
+
+
+def opened(url: str, **settings: object) -> FfmpegSource:
+    return FfmpegSource(Opening(SecretUrl(url), **settings))  # type: ignore[arg-type]
+
+
+def failure(url: str, **settings: object) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        opened(url, **settings)
+    error = caught.value  # no traceback may print FFmpeg's own error: its text has the password
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
+    return error
+
+
+def test_a_file_gives_every_picture_with_its_time(film: Path) -> None:
+    opening = Opening(SecretUrl(f"file://{film}"))
+    source = FfmpegSource(opening)
+    pictures = list(source)
+    source.close()
+    assert len(pictures) == 200
+    assert [p.pts for p in pictures[:3]] == pytest.approx([0.0, 0.04, 0.08])
+    assert {p.shape for p in pictures} == {(160, 120)}
+    assert (opening.tally.packets, opening.tally.frames, opening.tally.errors) == (200, 200, 0)
+    assert opening.tally.decode_seconds > 0
+    greys = [int(p.scale(8).mean()) for p in pictures[:100:10]]
+    assert greys == sorted(set(greys))  # in order, none twice
+
+
+def test_a_relative_file_is_found(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film.parent)
+    source = opened(f"file:{film.name}")
+    assert next(iter(source)).pts == 0.0
+    source.close()
+
+
+def test_a_name_with_odd_characters_is_found(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "gate 2 + #1.mp4", seconds=0.2)
+    source = opened(film.as_uri())
+    assert len(list(source)) == 5
+    source.close()
+
+
+def test_a_paced_file_takes_its_time_and_its_end_is_an_error(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "short.mp4", seconds=0.4)
+    source = opened(f"file://{film}", wait=time.sleep)
+    began = time.monotonic()
+    with pytest.raises(EndOfStreamError, match="ended"):
+        list(source)
+    assert time.monotonic() - began >= 0.34
+    source.close()
+
+
+def test_a_file_without_timestamps_has_its_frame_rate(film: Path, tmp_path: Path) -> None:
+    import av
+
+    raw = tmp_path / "raw.h264"
+    with av.open(str(film)) as container, av.open(str(raw), "w", format="h264") as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(container.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    source = opened(f"file://{raw}")
+    times = [p.pts for p in source]
+    source.close()
+    assert len(times) == 200
+    assert times == pytest.approx([k / 25 for k in range(200)])
+
+
+@pytest.mark.parametrize(
+    ("url", "reason", "said"),
+    [
+        ("file:///no/such.mp4", "not_found", "No such file"),
+        ("file://dir/rel.mp4", "not_found", "write file:///absolute/path"),
+        ("file:///etc/hostname", "invalid", "Invalid data"),
+        ("file:concat:a.mp4|b.mp4", "not_found", "No such file"),
+        ("file:subfile,,start,0,end,9,,:a.mp4", "not_found", "No such file"),
+    ],
+)
+def test_files_that_are_no_video(url: str, reason: str, said: str) -> None:
+    error = failure(url)
+    assert error.reason == reason
+    assert said in str(error)
+
+
+def test_a_sound_file_holds_no_video(tmp_path: Path) -> None:
+    import wave
+
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16_000))
+    assert "holds no video" in str(failure(f"file://{path}"))
+
+
+def test_a_playlist_cannot_reach_another_protocol(tmp_path: Path, film: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.3)
+        playlist = tmp_path / "list.m3u8"
+        playlist.write_text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+            f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts\n#EXT-X-ENDLIST\n"
+        )
+        failure(f"file://{playlist}")
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@pytest.fixture
+def website(tmp_path: Path) -> Iterator[str]:
+    """A small web server: its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = {"/secret": 401, "/forbidden": 403, "/gone": 404}.get(self.path, 0)
+            if status:
+                self.send_error(status)
+            elif self.path == "/elsewhere":
+                self.send_response(302)
+                self.send_header("Location", f"file://{tmp_path / 'film.mp4'}")
+                self.end_headers()
+            else:
+                super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    make_film(tmp_path / "film.mp4", seconds=0.4)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join(5)
+
+
+def test_http_is_live_so_its_end_is_an_error(website: str) -> None:
+    source = opened(f"http://{website}/film.mp4")
+    pictures = iter(source)
+    assert [next(pictures).pts for _ in range(10)][:2] == pytest.approx([0.0, 0.04])
+    with pytest.raises(EndOfStreamError):
+        next(pictures)
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("secret", "unauthorized"), ("forbidden", "unauthorized"), ("gone", "not_found")]
+)
+def test_what_a_web_server_refuses(website: str, path: str, reason: str) -> None:
+    error = failure(f"http://us%40er:S3CR3T-CANARY@{website}/{path}")
+    assert error.reason == reason
+    assert isinstance(error, AuthenticationError) == (reason == "unauthorized")
+    assert "CANARY" not in str(error)
+    assert "us%40er" not in str(error)
+
+
+def test_a_redirect_cannot_reach_a_local_file(website: str) -> None:
+    failure(f"http://{website}/elsewhere")
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "http", "https"])
+def test_silence_at_opening_is_a_timeout(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        began = time.monotonic()
+        error = failure(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/x", open_timeout=0.3)
+    assert error.reason == "timeout"
+    assert 0.2 < time.monotonic() - began < 2.0
+
+
+def test_the_first_pictures_of_rtsp_have_times(serve: Serve, film: Path) -> None:
+    source = opened(serve(films={"dock": film}).url("dock"))
+    pictures = iter(source)
+    times = [next(pictures).pts for _ in range(10)]
+    source.close()
+    steps = [b - a for a, b in pairwise(times) if a is not None and b is not None]
+    assert steps == pytest.approx([0.04] * 9, abs=1e-3)
+
+
+def test_rtsp_does_not_show_its_password(serve: Serve, film: Path) -> None:
+    server = serve(films={"dock": film}, user="viewer", password="right")
+    error = failure(server.url("dock", login="viewer:S3CR3T-CANARY"))
+    assert isinstance(error, AuthenticationError)
+    assert "CANARY" not in f"{error!r}{error}"
