@@ -75,29 +75,33 @@ def _bystanders(stage: Stage) -> tuple[Actor, ...]:
     return part.actors[:2]
 
 
+_ASIDE = ("walk", "empty", "talk", "handshake", "pickup", "crouch", "run", "stand")
+
+
 def _mixed(stage: Stage) -> Play:
-    """Normal life with an event every now and then, the first one within the first 20 seconds."""
+    """Normal life with an event every now and then, the first one soon; begins and ends with nobody there.
+
+    So a film of it can be shown in a loop. Shorter than 20 s there may be no event.
+    """
     rng = stage.rng
     actors: list[Actor] = []
     happenings: list[Happening] = []
-    now, next_event = 0.0, float(rng.uniform(6, 9))
-    while now < stage.duration:
-        if now >= next_event - 5:
-            name, length = str(rng.choice(["fall", "fight"])), float(rng.uniform(14, 19))
+    now, next_event = 4.0, float(rng.uniform(6, 11))
+    while (left := stage.duration - 6.0 - now) >= 3.0:
+        if now >= next_event - 5 and left >= 9:
+            name, length = str(rng.choice(["fall", "fight"])), min(left, float(rng.uniform(13, 18)))
             next_event = now + length + float(rng.uniform(20, 40))
         else:
-            name = str(rng.choice(["walk", "empty", "talk", "handshake", "pickup", "crouch", "run", "stand"]))
-            length = min(float(rng.uniform(6, 14)), max(3.0, next_event - 4 - now))
+            name = str(rng.choice(_ASIDE))
+            length = min(left, float(rng.uniform(6, 14)), max(3.0, next_event - 4 - now))
         part = PLOTS[name](replace(stage, duration=length))
         happenings += [
             Happening(h.event, h.start + now, h.end + now, tuple(n + len(actors) for n in h.actors))
             for h in part.happenings
-            if h.start + now < stage.duration
         ]
         actors += [visit(stage, actor).shifted(now) for actor in part.actors]
         now += length + float(rng.uniform(1.0, 3.0))
-    cut = tuple(replace(h, end=min(h.end, stage.duration)) for h in happenings)
-    return Play(tuple(actors), cut, caption="normal life, with a fall or a fight now and then")
+    return Play(tuple(actors), tuple(happenings), caption="normal life, with a fall or a fight now and then")
 
 
 PLOTS: dict[str, Callable[[Stage], Play]] = {**EVERYDAY, "fall": _fall, "fight": _fight, "mixed": _mixed}
