@@ -94,6 +94,9 @@ class Evaluation:
             self._metrics.alerts.labels(alert.camera, alert.rule, alert.type.value).inc()
             firing = self._metrics.incidents_active.labels(alert.camera, alert.rule)
             firing.set(0 if alert.type is AlertType.END else 1)
+            if alert.shadow:  # evaluated, logged and counted, never published
+                log.info("shadow alert %s: %s", alert.type.value, alert.summary)
+                continue
             if len(self._backlog) == BACKLOG:
                 self._metrics.alerts_dropped.labels("backlog_full").inc()
             self._backlog.append(alert)
@@ -119,6 +122,6 @@ class Evaluation:
             new = count - self._errors.get(rule, 0)
             if new:
                 if rule not in self._errors:
-                    log.error("rule %s failed; the other rules go on", rule)
+                    log.error("rule %s failed; the other rules go on: %s", rule, self._book.last_errors.get(rule, ""))
                 self._metrics.rule_errors.labels(rule).inc(new)
                 self._errors[rule] = count

@@ -83,7 +83,8 @@ class Pipeline:
         self.model = OnnxModel(pack, config.provider, config.strict_provider)
         self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
         keep.callback(self.outbox.close)
-        watching = {name: [rule.name for rule in self.rules if rule.watches(name)] for name in self._states}
+        shown = [rule for rule in self.rules if not rule.shadow]
+        watching = {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
         site = Site(self.outbox.instance, watching, self.outbox, metrics)
         self.sink = MqttSink(site, config.mqtt, self._on_command)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())

@@ -17,7 +17,11 @@ from streamwatch.rules.rule import parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.worker import Worker
 
-RULES = "rules: [{alert: fight, when: {event: fight, on: 0.7, off: 0.5}, keep_firing_for: 1s}]"
+RULES = """
+rules:
+  - {alert: fight, when: {event: fight, on: 0.7, off: 0.5}, keep_firing_for: 1s}
+  - {alert: tryout, shadow: true, when: {event: fight, on: 0.7, off: 0.5}}
+"""
 INFO = ModelInfo("tiny", "1", "0" * 64)
 
 
@@ -80,6 +84,14 @@ def test_alerts_are_kept_and_counted(stage: Stage) -> None:
     assert types(stage.kept) == [AlertType.NEW, AlertType.END]
     assert stage.value("alerts_total", camera="dock", rule="fight", type="new") == 1
     assert stage.value("incidents_active", camera="dock", rule="fight") == 0
+
+
+def test_a_shadow_rule_is_counted_and_never_kept(stage: Stage) -> None:
+    stage.worker.start()
+    stage.evaluation.put(detection(time.time(), 0.9))
+    wait_for(lambda: stage.value("alerts_total", camera="dock", rule="tryout", type="new") == 1)
+    stage.end()
+    assert {alert.rule for alert in stage.kept} == {"fight"}
 
 
 def test_what_was_put_before_the_stop_is_still_evaluated(stage: Stage) -> None:

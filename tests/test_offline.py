@@ -1,0 +1,78 @@
+"""Recordings through the live stages."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamwatch import detect
+from streamwatch.config import ZoneConfig
+from streamwatch.errors import SourceError
+from streamwatch.models.onnx import OnnxModel
+from streamwatch.models.pack import load_pack
+from streamwatch.offline import Recording, camera_name, source_url
+from streamwatch.pipeline import shipped_rules
+from streamwatch.rules.book import RuleBook
+from streamwatch.rules.loading import load_rules
+from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.secret import SecretUrl
+
+SCENE = "synthetic:fight?seed=5&duration=8&size=320x180"
+
+
+def recording(*zones: ZoneConfig) -> Recording:
+    pack = load_pack("bundled")
+    rules = load_rules([shipped_rules()], Vocabulary(frozenset(pack.card.events), ("fight",), {}))
+    return Recording(SecretUrl(SCENE), "fight", OnnxModel(pack, "cpu"), RuleBook(rules, salt=""), zones)
+
+
+def test_one_detection_a_second_in_media_time() -> None:
+    detections = list(detect(SCENE))
+    assert (detections[0].start, len(detections)) == (0.0, 8)
+    assert np.diff([d.end for d in detections]) == pytest.approx(np.ones(7), abs=0.05)
+    assert detections[0].camera == "synthetic_fight"
+    assert all(0 <= p <= 1 for d in detections for p in d.scores.values())
+
+
+def test_the_same_recording_gives_the_same_alerts() -> None:
+    first, second = ([step.alerts for step in recording().steps()] for _ in range(2))
+    assert first == second
+
+
+def test_zones_are_scored_beside_the_picture() -> None:
+    zone = ZoneConfig(name="left", polygon=[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)])
+    step = next(iter(recording(zone).steps()))
+    assert [d.zone for d in step.detections] == [None, "left"]
+
+
+def test_progress_follows_media_time() -> None:
+    seen: list[float] = []
+    for _ in recording().steps(seen.append):
+        pass
+    assert len(seen) == 8
+    assert seen == sorted(seen)
+
+
+def test_names_and_urls(tmp_path: Path) -> None:
+    assert camera_name("/a/Front Door (1).MP4") == "front_door_1"
+    assert camera_name("rtsp://h/x/Stream2?u=1") == "stream2"
+    assert camera_name("...") == "video"
+    (tmp_path / "a b.mp4").write_bytes(b"")
+    assert source_url(str(tmp_path / "a b.mp4")).reveal().startswith("file:///")
+    assert source_url("rtsp://u:p@h/x").reveal() == "rtsp://u:p@h/x"
+    with pytest.raises(SourceError, match="no such file"):
+        source_url(str(tmp_path / "none.mp4"))
+
+
+def test_a_recording_shorter_than_a_clip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "short.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
+    short = Recording(source_url(str(path)), "x", OnnxModel(load_pack("bundled"), "cpu"), RuleBook((), salt=""))
+    with pytest.raises(SourceError, match="shorter than one clip"):
+        list(short.steps())
