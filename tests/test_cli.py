@@ -66,7 +66,7 @@ def test_version() -> None:
         (f"cameras: [{CAMERA}]\nmodel: ./no-such-pack", "no-such-pack"),
         (f"cameras: [{CAMERA}]\nrules: [no-such-folder]", "no-such-folder: no such file or folder"),
         (f"cameras: [{CAMERA}]\nevents: [{{name: climbing, prompts: [a person climbs]}}]", "climbing"),
-        (f"cameras: [{CAMERA}]\nmqtt: {{host: h, password_file: /no/such}}", "/no/such"),
+        (f"cameras: [{CAMERA}]\nmqtt: {{host: h, username: u, password_file: /no/such}}", "/no/such"),
         (f"cameras: [{CAMERA}]\nprovider: cuda\nstrict_provider: true", "cuda was asked for"),
     ],
 )

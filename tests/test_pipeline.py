@@ -1,0 +1,195 @@
+"""The whole: RTSP in, alerts out, ordered start and stop."""
+
+import json
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import paho.mqtt.client as mqtt
+import pytest
+from numpy.typing import NDArray
+from paho.mqtt.enums import CallbackAPIVersion
+
+import streamwatch
+from streamwatch.config import Config, load_config
+from streamwatch.errors import ConfigError, InferenceError, PortInUseError, RuleError
+from streamwatch.models.detection import Vector
+from streamwatch.pipeline import Pipeline, rules_of, shipped_rules
+from streamwatch.rtsp_server import serve
+from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.video.h264 import film_scene
+from streamwatch.video.synthetic import Scene
+
+# Any picture is at least a little like an event: what is tested here is the way from camera to alert.
+RULES = """
+rules:
+  - {alert: anything, cameras: [dock], when: {any: [{event: fight, on: 0.0001}, {event: fall, on: 0.0001}]}}
+  - {alert: left, cameras: [dock], when: {event: fall, on: 0.0001, zone: left}}
+  - {alert: tryout, shadow: true, when: {event: fall, on: 0.0001}}
+"""
+ZONES = "zones: [{name: left, polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}]"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real RTSP camera."""
+    film = film_scene(Scene("walk", seed=1, size=(320, 180), duration=6), tmp_path_factory.mktemp("films"))
+    with serve({"dock": film}) as urls:
+        yield urls["dock"]
+
+
+@pytest.fixture
+def path(tmp_path: Path, url: str) -> Path:
+    """A configuration with that camera and one that is never there."""
+    (tmp_path / "rules.yml").write_text(RULES)
+    config = tmp_path / "streamwatch.yml"
+    config.write_text(f"""
+data_dir: {tmp_path}/data
+rules: [{tmp_path}/rules.yml]
+mqtt: {{port: {free_port()}, client_id: test}}
+http: {{port: {free_port()}}}
+cameras:
+  - {{name: dock, url: "{url}", {ZONES}}}
+  - {{name: gone, url: "rtsp://u:S3CR3T@127.0.0.1:{free_port()}/x"}}
+""")
+    return config
+
+
+def wait_for(condition: Callable[[], object], limit: float = 30) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def get(config: Config, page: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{config.http.port}/{page}", timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+class Subscriber:
+    """A user's own MQTT client."""
+
+    def __init__(self, port: int) -> None:
+        self.messages: list[tuple[str, str]] = []
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self.client.on_message = lambda client, data, message: self.messages.append(
+            (message.topic, message.payload.decode())
+        )
+        self.client.connect("127.0.0.1", port)
+        self.client.subscribe("#", qos=1)
+        self.client.loop_start()
+
+    def last(self, topic: str) -> str | None:
+        return dict(self.messages).get(f"streamwatch/{topic}")
+
+    def alerts(self, topic: str) -> list[dict[str, object]]:
+        return [json.loads(text) for found, text in self.messages if found == f"streamwatch/alerts/{topic}"]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.mark.timeout(120)
+def test_from_camera_to_subscriber(path: Path) -> None:
+    config = load_config(path)
+    pipeline = Pipeline(config)
+    subscriber = Subscriber(config.mqtt.port)
+    try:
+        with pipeline:
+            wait_for(lambda: subscriber.alerts("dock/anything") and subscriber.alerts("dock/left"))
+            wait_for(lambda: subscriber.last("gone/status") == "offline")
+            wait_for(lambda: subscriber.last("dock/alert/anything/state") == "ON")
+            ready = json.loads(get(config, "readyz"))
+            metrics = get(config, "metrics")
+        wait_for(lambda: subscriber.last("available") == "stopped")
+    finally:
+        subscriber.close()
+    new = subscriber.alerts("dock/anything")[0]
+    assert (new["schema"], new["type"], new["seq"]) == ("streamwatch.alert/1", "new", 0)
+    assert new["camera"] == "dock"
+    assert abs(float(str(new["time"])) - time.time()) < 60
+    assert subscriber.alerts("dock/left")[0]["zone"] == "left"
+    assert subscriber.alerts("dock/anything")[-1]["type"] == "end"
+    assert subscriber.last("dock/alert/anything/state") == "OFF"
+    assert ready["cameras"] == {"dock": "online", "gone": "offline"}
+    assert ready["degraded"] == ["camera gone: offline"]
+    assert 'streamwatch_camera_up{camera="dock"} 1.0' in metrics
+    assert 'streamwatch_camera_reconnects_total{camera="gone",reason="refused"}' in metrics
+    assert "S3CR3T" not in metrics + str(subscriber.messages) + str(ready)
+    assert not subscriber.alerts("dock/tryout")
+    assert 'streamwatch_alerts_total{camera="dock",rule="tryout",type="new"} 1.0' in metrics
+
+
+@pytest.mark.timeout(120)
+def test_alerts_can_be_iterated_in_process_and_sequences_go_on(path: Path) -> None:
+    def first() -> Alert:
+        with streamwatch.open(path) as pipeline:
+            return next(alert for alert in pipeline if alert.type is AlertType.NEW)
+
+    assert first().camera == "dock"
+    pipeline = Pipeline(load_config(path))
+    kept = pipeline.outbox.alerts_after(0, 100)
+    pipeline.stop()
+    assert [entry.sequence for entry in kept] == list(range(1, len(kept) + 1))
+    assert {entry.alert.type for entry in kept} >= {AlertType.NEW, AlertType.END}
+
+
+@pytest.mark.timeout(60)
+def test_all_threads_end_with_the_block(path: Path) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    with streamwatch.open(path) as pipeline:
+        running = {thread.name for thread in threading.enumerate()}
+        assert {"camera:dock", "camera:gone", "inference", "rules", "sink:mqtt", "http", "broker"} <= running
+    pipeline.stop()
+    wait_for(lambda: {thread.name for thread in threading.enumerate()} <= before)
+
+
+@pytest.mark.timeout(60)
+def test_a_session_that_fails_ends_the_pipeline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        raise InferenceError("device lost")
+
+    with pytest.raises(InferenceError, match="device lost"), streamwatch.open(path) as pipeline:
+        monkeypatch.setattr(pipeline.model, "encode", fail)
+        pipeline.wait(threading.Event())
+
+
+def test_a_port_in_use_leaves_nothing_behind(path: Path) -> None:
+    config = load_config(path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", config.http.port))
+        taken.listen()
+        with pytest.raises(PortInUseError, match=str(config.http.port)):
+            Pipeline(config)
+    Pipeline(config).stop()  # folder, broker and port are free again
+
+
+def test_events_by_text_are_refused_by_a_pack_that_cannot(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("events: [{name: climbing, prompts: [a person climbs a fence]}]\n")
+    with pytest.raises(ConfigError, match="climbing"):
+        Pipeline(load_config(path))
+
+
+def test_the_shipped_rules_are_used_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yml").write_text("cameras: [{name: a, url: 'rtsp://h'}]")
+    events = frozenset({"fight", "fall", "shoplifting"})
+    found = {rule.name for rule in rules_of(load_config(tmp_path / "c.yml"), events)}
+    assert found == {path.stem for path in shipped_rules().glob("*.yml") if not path.stem.endswith(".test")}
+    (tmp_path / "c.yml").write_text("rules: [rules/]\ncameras: [{name: a, url: 'rtsp://h'}]")
+    with pytest.raises(RuleError, match="no such file"):
+        rules_of(load_config(tmp_path / "c.yml"), events)
