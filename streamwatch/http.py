@@ -11,15 +11,16 @@ import ipaddress
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from streamwatch.config import HttpConfig
 from streamwatch.errors import ConfigError, PortInUseError, SinkError
 from streamwatch.metrics import Metrics
+from streamwatch.rules.alert import to_json
 from streamwatch.sinks.outbox import Entry
-from streamwatch.sinks.payload import to_json
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -172,7 +173,7 @@ class HttpServer:
         except SinkError:  # its text names a path
             return _json({"error": "the store cannot be read just now"}, 503)
         instance = self._alerts.instance
-        alerts = [json.loads(to_json(entry.alert, instance, entry.sequence)) for entry in entries]
+        alerts = list(_payloads(entries, instance))
         return _json({"instance": instance, "alerts": alerts, "next": entries[-1].sequence if entries else after})
 
     def _refusal(self, request: "Request") -> str | None:
@@ -220,6 +221,12 @@ def _json(content: Mapping[str, object], status: int = 200) -> "Response":
     from starlette.responses import JSONResponse
 
     return JSONResponse(content, status_code=status, headers=_HEADERS)
+
+
+def _payloads(entries: list[Entry], instance: str) -> Iterator[object]:
+    for entry in entries:
+        with suppress(ValueError):  # one alert that JSON cannot hold must not hide the others
+            yield json.loads(to_json(entry.alert, instance, entry.sequence))
 
 
 def _number(request: "Request", name: str, default: int, most: int) -> int:

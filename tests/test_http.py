@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import socket
 import threading
@@ -150,6 +151,16 @@ class TestAlerts:
         answer = serve(alerts=Log(broken=True))("/api/alerts")
         assert answer.status == 503
         assert b"secret" not in answer.body
+
+    def test_an_alert_that_no_json_can_hold_hides_no_other(self, serve: Serve) -> None:
+        class Spoilt(Log):
+            def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
+                first, *others = super().alerts_after(sequence, limit)
+                return [dataclasses.replace(first, alert=dataclasses.replace(first.alert, score=float("nan"))), *others]
+
+        answer = serve(alerts=Spoilt())("/api/alerts?limit=3").json()
+        assert [alert["sequence"] for alert in answer["alerts"]] == [2, 3]
+        assert answer["next"] == 3
 
     def test_where_none_are_kept_there_are_none(self, serve: Serve) -> None:
         assert serve()("/api/alerts").status == 404

@@ -3,8 +3,8 @@
 import threading
 from typing import TextIO
 
+from streamwatch.rules.alert import to_json
 from streamwatch.sinks.outbox import Entry
-from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.sink import Site
 
 __all__ = ["JsonlSink"]

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
+from streamwatch.rules.alert import to_json
 from streamwatch.sinks.commands import CommandGate
 from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.endpoint import Endpoint
-from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
@@ -71,6 +71,8 @@ class MqttSink:
         self._failures = 0
         self._brief = 0
         self._said = ""
+        for result in ("acked", "failed"):
+            site.metrics.mqtt_published.labels(result)
         for camera, rules in site.cameras.items():  # whatever an earlier run left at the broker is stale
             self._states.set(topics.status(camera), "offline")
             for rule in rules:
@@ -87,12 +89,13 @@ class MqttSink:
     def run(self, stop: threading.Event) -> None:
         """Connect, relay, reconnect until ``stop``; then drain for a moment, say ``stopped`` and return within 5 s."""
         self._site.metrics.mqtt_connected.set(0)
-        while not stop.is_set() and self.state is not LinkState.TAKEN_OVER:
+        while not stop.is_set():
+            if self.state is LinkState.TAKEN_OVER:  # lives on, so that nobody restarts the process for it
+                stop.wait(_BACKOFF[1])
+                continue
             self._connect(stop)
-            if not stop.is_set():
-                stop.wait(self._delay())
-        if self.state is not LinkState.TAKEN_OVER:
-            self.state = LinkState.STOPPED
+            stop.wait(self._delay())
+        self.state = LinkState.STOPPED
 
     def _connect(self, stop: threading.Event) -> None:
         """One connection from beginning to end."""

@@ -11,8 +11,8 @@ __all__ = ["dump", "load"]
 
 
 def dump(alert: Alert) -> str:
-    """``alert`` as JSON."""
-    return json.dumps(asdict(alert), ensure_ascii=False, separators=(",", ":"))
+    """``alert`` as JSON, in ASCII: whatever a text holds can be kept."""
+    return json.dumps(asdict(alert), separators=(",", ":"))
 
 
 def load(text: str) -> Alert:

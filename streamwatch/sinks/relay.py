@@ -1,5 +1,6 @@
 """The life of one connection: a few messages at a time, off the outbox when acknowledged."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
 __all__ = ["Book", "Relay"]
+
+log = logging.getLogger(__name__)
 
 _ACK_LIMIT = 20.0  # s; a broker that is silent for longer is gone, whatever the socket says
 _REFUSED_DELAY = 5.0  # s until a refused message is tried again
@@ -122,7 +125,15 @@ class Relay:
 
     def _hand_over_alert(self, entry: Entry) -> bool:
         alert, topics = entry.alert, self._book.topics
-        payload = self._book.payload(alert, self._site.instance, entry.sequence)
+        try:
+            payload = self._book.payload(alert, self._site.instance, entry.sequence)
+            payload.encode()
+        except ValueError as error:  # NaN, half a surrogate pair: it will never get better
+            log.error("alert %d of rule %s cannot be written and is passed over: %s", entry.sequence, alert.rule, error)
+            self._site.metrics.mqtt_published.labels("failed").inc()
+            self._site.outbox.acknowledge(entry.sequence)
+            self._waiting.pop(0)
+            return True
         if self._publish(topics.alert(alert.camera, alert.rule), payload, entry) is None:
             return False
         self._waiting.pop(0)
@@ -155,7 +166,7 @@ class Relay:
         elif sent.entry is not None:
             self._site.outbox.acknowledge(sent.entry.sequence)
             if not sent.entry.earlier:
-                latency = time.time() - (time.monotonic() - event.at) - sent.entry.alert.time
+                latency = self._site.now() - (time.monotonic() - event.at) - sent.entry.alert.time
                 metrics.alert_latency.labels(sent.entry.alert.rule).observe(max(0.0, latency))
 
     def _hold_back(self, sent: _Sent) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,12 +16,16 @@ __all__ = ["SINKS", "Sink", "Site"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The instance's name, its cameras with the names of the rules that watch each, its outbox and its metrics."""
+    """The instance's name, its cameras with the names of the rules that watch each, its outbox and its metrics.
+
+    ``now`` gives UTC seconds by the clock that stamps the alerts.
+    """
 
     instance: str
     cameras: Mapping[str, Sequence[str]]
     outbox: Outbox
     metrics: Metrics
+    now: Callable[[], float] = time.time
 
 
 class Sink(Protocol):

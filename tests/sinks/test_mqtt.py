@@ -220,8 +220,11 @@ class TestBrokerFaults:
                 peer.settimeout(LIMIT)
                 peer.recv(4096)  # CONNECT
                 peer.sendall(b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00")  # CONNACK, DISCONNECT 142
-                assert worker.join(LIMIT), "and does not fight"
-        assert sink.state is LinkState.TAKEN_OVER
+                wait_for(lambda: sink.state is LinkState.TAKEN_OVER, "it sees that")
+            server.settimeout(2.5)
+            with pytest.raises(TimeoutError):
+                server.accept()
+        assert worker.alive
         assert "mqtt.client_id" in caplog.text
 
     def test_two_of_one_name_calm_down_and_say_why_on_a_broker_that_only_hangs_up(

@@ -1,16 +1,17 @@
+import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from streamwatch.rules.alert import AlertType
+from streamwatch.rules.alert import AlertType, to_json
 from streamwatch.sinks.connection import WINDOW, Connected, Connection, Lost
 from streamwatch.sinks.endpoint import Endpoint
-from streamwatch.sinks.payload import to_json
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
-from tests.sinks.stage import LIMIT, Listener, Mosquitto, make_alert, make_site, value
+from tests.sinks.stage import LIMIT, Listener, Mosquitto, make_alert, make_site, value, wait_for
 
 
 @pytest.fixture
@@ -96,6 +97,20 @@ def test_a_lost_connection_ends_it_and_its_states_are_said_again(
     relay.abandon()
     assert book.states.take() == ("p/dock/status", "online")
     assert value(site.metrics, "mqtt_published_total", result="failed") == 1
+
+
+@pytest.mark.parametrize("spoilt", [{"score": float("nan")}, {"summary": "\ud800"}])
+def test_an_alert_that_no_json_can_hold_holds_up_nobody(
+    relay: Relay, site: Site, mosquitto: Mosquitto, spoilt: dict[str, float | str]
+) -> None:
+    listener = Listener(mosquitto.port)
+    site.outbox.append(dataclasses.replace(make_alert(1), **spoilt))  # type: ignore[arg-type]
+    site.outbox.append(make_alert(2))
+    turn_until(relay, lambda: not site.outbox.pending(0, 1, 0.0))
+    wait_for(lambda: len(listener.messages) >= 2, "the good one and its state")
+    alert = next(m for m in listener.messages if m.topic == "p/alerts/dock/fall")
+    assert json.loads(alert.payload)["sequence"] == 2
+    listener.close()
 
 
 def test_draining_ends_when_nothing_waits(relay: Relay, site: Site) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import sqlite3
@@ -111,6 +112,13 @@ class TestSqliteOutbox:
         (tmp_path / "file").touch()
         with pytest.raises(SinkError, match=r"alerts\.db"):
             SqliteOutbox(tmp_path / "file" / "alerts.db")
+
+    def test_keeps_whatever_a_text_or_number_holds(self, path: Path) -> None:
+        outbox = SqliteOutbox(path)
+        alert = dataclasses.replace(make_alert(), summary="\ud800\x00ü", score=float("inf"))
+        outbox.append(alert)
+        assert outbox.pending(0, 1, 0.0)[0].alert == alert
+        outbox.close()
 
 
 class TestDurability:
