@@ -163,6 +163,7 @@ class _Meter:
         self._packets = metrics.packets_received.labels(camera)
         self._frames = metrics.frames_decoded.labels(camera)
         self._errors = metrics.decode_errors.labels(camera)
+        self._skipped = metrics.packets_skipped.labels(camera)
         self._decode = metrics.stage_seconds.labels("decode")
 
     def read(self, tally: Tally) -> None:
@@ -170,9 +171,10 @@ class _Meter:
         self._packets.inc(tally.packets)
         self._frames.inc(tally.frames)
         self._errors.inc(tally.errors)
+        self._skipped.inc(tally.skipped)
         if tally.frames:
             self._decode.observe(tally.decode_seconds)  # of about one second of one camera
-        tally.packets = tally.frames = tally.errors = 0
+        tally.packets = tally.frames = tally.errors = tally.skipped = 0
         tally.decode_seconds = 0.0
 
 

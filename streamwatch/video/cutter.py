@@ -41,7 +41,7 @@ class Cutter:
         self._shape = picture.shape
         if gap is not None:
             self._window.gap(gap)
-        return self._window.observe(picture, stamp.pts, stamp.at)
+        return self._window.observe(picture, stamp.pts, stamp.at, picture.damaged)
 
     def restart(self, reason: str) -> None:
         """The connection is over: the next picture is of another one, with another clock."""

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
 from streamwatch.secret import SecretUrl
+from streamwatch.video.backlog import Backlog
 from streamwatch.video.frame import Image
 from streamwatch.video.pacing import paced
 from streamwatch.video.picture import Opening, Picture
@@ -52,6 +53,7 @@ class FramePicture:
 
     pts: float | None
     frame: av.VideoFrame
+    damaged: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +71,7 @@ class FfmpegSource:
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._live = opening.url.scheme != "file"
+        self._damaged = False  # since the last keyframe
         with _translated(opening.url, opening.open_timeout):
             self._container = _open(opening)
         try:
@@ -96,30 +99,35 @@ class FfmpegSource:
             if pts is None and not self._live:
                 pts = number * step
             if pts is not None or number >= UNDATED:
-                yield FramePicture(pts, frame)
+                yield FramePicture(pts, frame, self._damaged)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
-        tally = self._opening.tally
         seen = time.monotonic()
         for packet in self._packets():
-            tally.packets += bool(packet.size)  # the last one is empty and drains the decoder
-            began = time.perf_counter()
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                tally.errors += 1
-                frames = []
-            tally.decode_seconds += time.perf_counter() - began
-            tally.frames += len(frames)
-            yield from frames
-            now = time.monotonic()
-            if frames:
-                seen = now
-            elif now - seen > BLIND:
+            for frame in self._decode(packet):
+                self._damaged = frame.is_corrupt or (self._damaged and not frame.key_frame)
+                self._opening.tally.errors += frame.is_corrupt
+                seen = time.monotonic()
+                yield frame
+            if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
 
+    def _decode(self, packet: "av.Packet[VideoStream]") -> list[av.VideoFrame]:
+        tally = self._opening.tally
+        began = time.perf_counter()
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            tally.errors += 1
+            self._damaged = True
+            frames = []
+        tally.decode_seconds += time.perf_counter() - began
+        tally.frames += len(frames)
+        return frames
+
     def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
-        opening = self._opening
+        """What is to be decoded; at the end an empty packet that drains the decoder."""
+        opening, backlog = self._opening, Backlog()
         packets = self._container.demux(self._stream)
         while True:
             asked = time.monotonic()
@@ -130,6 +138,12 @@ class FfmpegSource:
             if self._live and time.monotonic() - asked > opening.read_timeout:
                 # the read was interrupted, and this is what the parser still held: do not wait once more
                 raise SourceError(f"{opening.url}: the camera is silent", "timeout")
+            opening.tally.packets += bool(packet.size)
+            if self._live and packet.pts is not None and packet.time_base is not None:
+                due = float(packet.pts * packet.time_base)
+                if not backlog.admits(due, packet.is_keyframe, time.monotonic()):
+                    opening.tally.skipped += 1
+                    continue
             yield packet
 
 

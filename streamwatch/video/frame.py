@@ -16,7 +16,7 @@ class Frame:
     """One decoded picture, already at the model's size.
 
     ``seq`` counts the sampled frames of one connection; ``pts`` is the stream's clock in seconds;
-    ``at`` is UTC seconds (epoch); ``image`` is uint8 [S, S, 3] RGB.
+    ``at`` is UTC seconds (epoch); ``image`` is uint8 [S, S, 3] RGB; ``damaged`` as in Clip.
     """
 
     camera: str
@@ -24,6 +24,7 @@ class Frame:
     pts: float
     at: float
     image: Image
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Clip:
 
     ``start`` and ``end`` are UTC seconds of the first and last frame; ``frames`` is uint8 [T, S, S, 3];
     ``epoch`` rises with each gap (reconnect, resolution change, pts jump), so that a window is never spliced;
-    ``index`` counts the clips of one epoch from 0, so that a dropped clip shows as a hole.
+    ``index`` counts the clips of one epoch from 0, so that a dropped clip shows as a hole;
+    ``damaged``: the decoder found errors in a picture or in one that it builds on, so what is seen may not be there.
     """
 
     camera: str
@@ -41,3 +43,4 @@ class Clip:
     frames: Image
     epoch: int
     index: int
+    damaged: bool = False

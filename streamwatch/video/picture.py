@@ -21,6 +21,10 @@ class Picture(Protocol):
     def shape(self) -> tuple[int, int]:
         """Width and height as decoded."""
 
+    @property
+    def damaged(self) -> bool:
+        """Whether the decoder found errors in it or in a picture that it builds on."""
+
     def scale(self, size: int) -> Image:
         """The whole picture squashed to uint8 [size, size, 3] RGB."""
 
@@ -42,6 +46,7 @@ class Tally:
     packets: int = 0
     frames: int = 0
     errors: int = 0
+    skipped: int = 0
     decode_seconds: float = 0.0
 
 
@@ -64,6 +69,7 @@ class ArrayPicture:
 
     pts: float | None
     image: Image
+    damaged: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -57,6 +57,7 @@ class _Held(Generic[P]):
     picture: P
     pts: float
     at: float
+    damaged: bool
     image: Image | None = None
 
 
@@ -88,13 +89,13 @@ class ClipWindow(Generic[P]):
         self._seq = 0  # samples since the camera began
         self._epoch = 0
 
-    def observe(self, picture: P, pts: float, at: float) -> list[Clip]:
+    def observe(self, picture: P, pts: float, at: float, damaged: bool = False) -> list[Clip]:
         """Take the next picture (``pts`` never runs back within an epoch); the clips that it completes."""
         held = self._held
         if held is not None and pts - held.pts > self._timing.silence_seconds:
             self.gap("silence")
             held = None
-        newest = _Held(picture, pts, at)
+        newest = _Held(picture, pts, at, damaged)
         clips: list[Clip] = []
         if held is None:
             self._origin = pts
@@ -135,7 +136,7 @@ class ClipWindow(Generic[P]):
             held.image = self._scale(held.picture)
         due = self._due()
         # the sample's time, not the picture's: clips of one epoch stand on one even grid
-        self._samples.append(Frame(self._camera, self._seq, due, held.at + due - held.pts, held.image))
+        self._samples.append(Frame(self._camera, self._seq, due, held.at + due - held.pts, held.image, held.damaged))
         self._seq += 1
         self._taken += 1
         beyond = self._taken - self._timing.frames
@@ -149,6 +150,7 @@ class ClipWindow(Generic[P]):
                 frames=np.stack([frame.image for frame in self._samples]),  # [T, S, S, 3]
                 epoch=self._epoch,
                 index=beyond // self._timing.stride_samples,
+                damaged=any(frame.damaged for frame in self._samples),
             )
         ]
 

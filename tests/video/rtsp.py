@@ -133,8 +133,11 @@ class RtspServer:
             self.process = None
 
 
-def make_film(path: Path, seconds: float = 8.0, fps: int = 25, size: tuple[int, int] = (160, 120)) -> Path:
-    """H.264 without B-frames, a keyframe each second; picture n is one grey, ``grey(n)``."""
+def make_film(
+    path: Path, seconds: float = 8.0, fps: int = 25, size: tuple[int, int] = (160, 120), noise: int = 0
+) -> Path:
+    """H.264 without B-frames, a keyframe each second; picture n is one grey that rises with n, with ``noise``."""
+    rng = np.random.default_rng(1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height = size
@@ -144,6 +147,8 @@ def make_film(path: Path, seconds: float = 8.0, fps: int = 25, size: tuple[int, 
         for number in range(round(seconds * fps)):
             luma = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
             luma[: size[1]] = 30 + number % 190
+            if noise:
+                luma[: size[1]] += rng.integers(0, noise, (size[1], size[0]), np.uint8)
             frame = av.VideoFrame.from_ndarray(luma, format="yuv420p")
             frame.pts = number
             container.mux(stream.encode(frame))

@@ -1,20 +1,25 @@
 """A camera's thread against a real RTSP server, and against what goes wrong in the field."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import structlog
 
 from streamwatch.config import CameraConfig
-from streamwatch.errors import MailboxClosedError
+from streamwatch.errors import MailboxClosedError, SourceError
 from streamwatch.metrics import Metrics
-from streamwatch.video.camera import REASONS, STATES, Camera
+from streamwatch.secret import SecretUrl
+from streamwatch.training.data import clips_of, read_pictures
+from streamwatch.video.camera import REASONS, STATES, Camera, read_clips
 from streamwatch.video.clock import SteadyClock
+from streamwatch.video.frame import Clip
 from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
 from tests.video.conftest import Watched
@@ -171,6 +176,26 @@ def test_a_corrupt_stream_never_crashes(serve: Serve, watch: Watch, proxy: Harm,
     assert "failed" not in cam.states
 
 
+def test_a_machine_too_slow_for_its_camera_sees_what_is_new(
+    serve: Serve, watch: Watch, long_film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cam = watch(serve(films={"dock": long_film}).url("dock"))
+    ages: list[float] = []
+    cam.until(lambda cam: cam.clips)
+
+    def slow(clip: Clip) -> None:
+        ages.append(time.time() - clip.end)
+        time.sleep(1.0)  # for each half second of stream
+
+    monkeypatch.setattr(cam.camera, "_deliver", slow)
+    cam.until(lambda cam: cam.count("packets_skipped_total") > 0)
+    late = len(ages)
+    cam.until(lambda _: len(ages) >= late + 3)
+    assert max(ages) < 5
+    assert min(ages[late:]) < 1
+    assert cam.states == ["connecting", "online"]
+
+
 def test_a_file_is_a_camera_that_reboots_at_its_end(watch: Watch, tmp_path: Path) -> None:
     film = make_film(tmp_path / "short.mp4", seconds=1.2)
     began = time.monotonic()
@@ -289,3 +314,41 @@ def test_reconnects_leak_neither_threads_nor_descriptors(
 
 def test_reasons_are_bounded() -> None:
     assert len(set(REASONS)) == len(REASONS) == 7
+
+
+def test_a_file_is_read_as_fast_as_it_can_be(film: Path) -> None:
+    began = time.monotonic()
+    clips = list(read_clips(SecretUrl(f"file://{film}"), ClipTiming(size=16), start=1000.0))
+    assert time.monotonic() - began < 4  # of eight seconds
+    assert [clip.start for clip in clips] == pytest.approx([1000.0 + k for k in range(8)])
+    assert [clip.end for clip in clips] == pytest.approx([1000.875 + k for k in range(8)])
+    assert [(clip.epoch, clip.index) for clip in clips] == [(0, k) for k in range(8)]
+
+
+def test_a_file_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(SourceError):
+        next(read_clips(SecretUrl("file:///no/such.mp4"), ClipTiming(size=16)))
+
+
+@pytest.mark.parametrize("fps", [6, 10, 15, 24, 30])
+def test_what_is_detected_on_is_what_was_trained_on(tmp_path: Path, fps: int) -> None:
+    film = make_film(tmp_path / "film.mp4", seconds=3, fps=fps)
+    assert_alike(film)
+
+
+@pytest.mark.data
+def test_real_films_are_cut_as_in_training() -> None:
+    folder = Path(os.environ.get("STREAMWATCH_DATA", Path(__file__).parents[2] / "../shared/data")) / "clips"
+    films = sorted(folder.rglob("*.mp4"))[::40]
+    if not films:
+        pytest.skip(f"no films in {folder}")
+    for film in films:
+        assert_alike(film)
+
+
+def assert_alike(film: Path) -> None:
+    trained = list(clips_of(read_pictures(film), 32))
+    served = list(read_clips(SecretUrl(film.resolve().as_uri()), ClipTiming(size=32)))
+    assert [clip.start for clip in served] == pytest.approx([start for start, _, _ in trained])
+    for clip, (_, _, images) in zip(served, trained, strict=True):
+        assert np.array_equal(clip.frames, images)

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
@@ -61,6 +62,28 @@ def test_a_name_with_odd_characters_is_found(tmp_path: Path) -> None:
     source.close()
 
 
+def test_damage_is_marked_until_the_next_keyframe_and_counted(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "noisy.mp4", seconds=3, noise=40)
+    data = bytearray(film.read_bytes())
+    index = packets_of(film)[30]  # a keyframe comes each second: 25 and 50 are the next
+    middle = index[0] + index[1] // 2
+    data[middle : middle + 40] = bytes(40)
+    film.write_bytes(data)
+    opening = Opening(SecretUrl(f"file://{film}"))
+    source = FfmpegSource(opening)
+    damaged = [k for k, picture in enumerate(source) if picture.damaged]
+    source.close()
+    assert damaged == list(range(30, 50))
+    assert opening.tally.errors >= 1
+
+
+def packets_of(film: Path) -> list[tuple[int, int]]:
+    """Offset and size of each packet in the file."""
+    with av.open(str(film)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        return [(p.pos or 0, p.size) for p in packets]
+
+
 def test_a_paced_file_takes_its_time_and_its_end_is_an_error(tmp_path: Path) -> None:
     film = make_film(tmp_path / "short.mp4", seconds=0.4)
     source = opened(f"file://{film}", wait=time.sleep)
@@ -72,8 +95,6 @@ def test_a_paced_file_takes_its_time_and_its_end_is_an_error(tmp_path: Path) -> 
 
 
 def test_a_file_without_timestamps_has_its_frame_rate(film: Path, tmp_path: Path) -> None:
-    import av
-
     raw = tmp_path / "raw.h264"
     with av.open(str(film)) as container, av.open(str(raw), "w", format="h264") as out:
         stream = out.add_stream_from_template(container.streams.video[0])

@@ -141,6 +141,13 @@ def test_gaps_in_a_row_are_one() -> None:
     assert reel.gaps == [("timeout", 1)]
 
 
+def test_a_damaged_picture_marks_only_the_clips_it_is_in() -> None:
+    reel = Reel()
+    for k in range(32):
+        reel.clips += reel.window.observe(k, k / 8, T0 + k / 8, damaged=k == 12)
+    assert [clip.damaged for clip in reel.clips] == [False, True, False, False]
+
+
 @pytest.mark.parametrize(("fps", "clips"), [(6, 2), (8, 2), (7, 2), (25, 2)])
 def test_the_end_of_a_file_completes_a_clip_as_in_training(fps: int, clips: int) -> None:
     reel = Reel().show(film(fps, 2.0))  # at 6 a second the last picture is at 1.833, the last sample at 1.875

@@ -1,0 +1,50 @@
+"""Whether a live stream is read too late, and what to leave out so that it catches up. Pure: time is an argument."""
+
+import math
+
+__all__ = ["Backlog"]
+
+LATE = 1.5  # seconds behind the stream's quickest arrival
+PATIENCE = 1.0  # seconds to stay late before anything is left out: a network that stalled is caught up sooner
+CAUGHT_UP = 0.5
+LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now
+JUMP = 1.0  # seconds that pts may run back from packet to packet: B-frames do, by less
+DRIFT = 200e-6  # of a camera's crystal
+
+
+class Backlog:
+    """Decides packet by packet. A machine that is too slow for its cameras leaves out packets, from here to the first
+    keyframe at which the stream is on time again, instead of falling behind for ever: the newest matter most.
+    """
+
+    def __init__(self) -> None:
+        self._least = math.inf  # arrival − pts
+        self._pts = -math.inf
+        self._late_since: float | None = None
+        self._skip_since: float | None = None
+
+    def admits(self, pts: float, keyframe: bool, arrival: float) -> bool:
+        """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic)."""
+        late = self._lateness(pts, arrival)
+        if self._skip_since is not None:
+            if keyframe and late < CAUGHT_UP:
+                self._skip_since = None
+        elif late < LATE:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = arrival
+        elif arrival - self._late_since >= PATIENCE:
+            self._skip_since = arrival
+            self._late_since = None
+        return self._skip_since is None
+
+    def _lateness(self, pts: float, arrival: float) -> float:
+        delay = arrival - pts
+        stuck = self._skip_since is not None and arrival - self._skip_since > LOST
+        jumped = pts < self._pts - JUMP or delay - self._least > LOST
+        if delay < self._least or jumped or stuck:
+            self._least = delay
+        else:
+            self._least += DRIFT * max(0.0, pts - self._pts)
+        self._pts = pts
+        return max(0.0, delay - self._least)

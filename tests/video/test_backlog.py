@@ -1,0 +1,90 @@
+"""Backlog: pure, so every arrival is given. 25 packets a second, a keyframe each second."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamwatch.video.backlog import Backlog
+
+
+def packets(seconds: float, start: float = 0.0) -> Iterator[tuple[float, bool]]:
+    """(pts, keyframe)."""
+    return ((start + k / 25, k % 25 == 0) for k in range(round(seconds * 25)))
+
+
+def play(backlog: Backlog, seconds: float, late: float, start: float = 0.0) -> list[bool]:
+    """What is admitted of packets that all come ``late``."""
+    return [backlog.admits(pts, key, 100 + pts + late) for pts, key in packets(seconds, start)]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5, 1.4])
+def test_a_stream_that_is_about_on_time_is_admitted(late: float) -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    assert all(play(backlog, 60, late, start=1.0))
+
+
+def test_a_stream_that_stays_late_is_left_out_until_it_is_on_time_at_a_keyframe() -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    late = play(backlog, 3, 2.0, start=1.0)
+    assert late[:25] == [True] * 25  # patience
+    assert not any(late[26:])
+    waiting = [backlog.admits(4 + k / 25, False, 104.1 + k / 25) for k in range(25)]
+    assert not any(waiting)  # on time again, but what follows builds on pictures that were left out
+    assert all(play(backlog, 2, 0.1, start=5.0))
+
+
+def test_a_network_that_stalled_is_caught_up_and_nothing_is_left_out() -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    # five seconds of packets come at once, and take 5 ms each to decode
+    admitted = [backlog.admits(pts, key, 106 + k * 0.005) for k, (pts, key) in enumerate(packets(5, start=1.0))]
+    assert all(admitted)
+
+
+def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
+    backlog = Backlog()
+    now, worst, seen = 100.0, 0.0, 0
+    for pts, key in packets(120):
+        now = max(now, 100 + pts)
+        if backlog.admits(pts, key, now):
+            now += 0.08  # twice what there is time for
+            seen += 1
+            worst = max(worst, now - pts - 100)
+    assert worst < 3.5
+    assert seen > 0.25 * 120 * 25
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -30.0, -5.0, 5.0, 3600.0])
+def test_a_camera_that_sets_its_clock_is_not_late(jump: float) -> None:
+    backlog = Backlog()
+    play(backlog, 2, 0.0)
+    assert all(backlog.admits(2 + jump + pts, key, 102 + pts) for pts, key in packets(30))
+
+
+def test_b_frames_are_no_jump() -> None:
+    backlog = Backlog()
+    order = [0, 3, 1, 2, 6, 4, 5]
+    assert all(backlog.admits((k // 7 * 7 + order[k % 7]) / 25, k % 25 == 0, 100 + k / 25) for k in range(500))
+
+
+def test_a_stream_that_never_catches_up_is_taken_as_it_is() -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    admitted = play(backlog, 40, 3.0, start=1.0)
+    assert not any(admitted[30:250])
+    assert all(admitted[-400:])
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.booleans(), st.floats(0, 30)), max_size=80))
+def test_no_stream_is_left_out_for_ever(steps: list[tuple[float, bool, float]]) -> None:
+    backlog = Backlog()
+    now = 0.0
+    for pts, key, wait in steps:
+        now += wait
+        backlog.admits(pts, key, now)
+    later = [backlog.admits(k / 25, k % 25 == 0, now + 1 + k / 25) for k in range(25 * 30)]
+    assert all(later[-25 * 10 :])
