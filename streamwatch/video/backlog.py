@@ -4,7 +4,7 @@ import math
 
 __all__ = ["Backlog"]
 
-LATE = 1.5  # seconds behind the stream's quickest arrival
+LATE = 1.0  # seconds behind the stream's quickest arrival
 PATIENCE = 1.0  # seconds to stay late before anything is left out: a network that stalled is caught up sooner
 CAUGHT_UP = 0.5
 LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now

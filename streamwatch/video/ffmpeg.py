@@ -66,11 +66,16 @@ class FramePicture:
 
 
 class FfmpegSource:
-    """RTSP, HTTP or a file. Opens at once, within ``open_timeout``; a read that stalls ends by ``read_timeout``."""
+    """RTSP, HTTP or a file. Opens at once, within ``open_timeout``; a read that stalls ends by ``read_timeout``.
+
+    RTSP comes at its own pace. HTTP may be a recording or arrive in segments, so it is paced like a file, except
+    motion JPEG, which has no timestamps: FFmpeg invents 25 a second, and the arrivals are nearer the truth.
+    """
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
-        self._live = opening.url.scheme != "file"
+        self._remote = opening.url.scheme != "file"
+        self._live = self._remote and opening.wait is not None
         self._damaged = False  # since the last keyframe
         with _translated(opening.url, opening.open_timeout):
             self._container = _open(opening)
@@ -79,12 +84,15 @@ class FfmpegSource:
         except SourceError:
             self._container.close()
             raise
+        self._undated = self._live and self._container.format.name == "mpjpeg"
 
     def __iter__(self) -> Iterator[Picture]:
-        wait = self._opening.wait
-        pictures = self._dated()
-        yield from pictures if self._live or wait is None else paced(pictures, wait)
-        if self._live or wait is not None:
+        wait, pictures = self._opening.wait, self._dated()
+        if wait is None:
+            yield from pictures
+        else:
+            at_its_own_pace = self._undated or self._opening.url.scheme in ("rtsp", "rtsps")
+            yield from pictures if at_its_own_pace else paced(pictures, wait)
             raise EndOfStreamError(f"{self._opening.url}: the stream ended")
 
     def close(self) -> None:
@@ -95,10 +103,10 @@ class FfmpegSource:
         """Pictures with their pts. A file without any has its frame rate; RTSP's first pictures often have none."""
         step = 1 / float(self._stream.average_rate or 25)
         for number, frame in enumerate(self._frames()):
-            pts: float | None = frame.time
+            pts: float | None = None if self._undated else frame.time
             if pts is None and not self._live:
                 pts = number * step
-            if pts is not None or number >= UNDATED:
+            if pts is not None or self._undated or number >= UNDATED:
                 yield FramePicture(pts, frame, self._damaged)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
@@ -107,8 +115,8 @@ class FfmpegSource:
             for frame in self._decode(packet):
                 self._damaged = frame.is_corrupt or (self._damaged and not frame.key_frame)
                 self._opening.tally.errors += frame.is_corrupt
-                seen = time.monotonic()
                 yield frame
+                seen = time.monotonic()
             if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
 
@@ -135,16 +143,20 @@ class FfmpegSource:
                 packet = next(packets, None)
             if packet is None:
                 return
-            if self._live and time.monotonic() - asked > opening.read_timeout:
+            if self._remote and time.monotonic() - asked > opening.read_timeout:
                 # the read was interrupted, and this is what the parser still held: do not wait once more
                 raise SourceError(f"{opening.url}: the camera is silent", "timeout")
             opening.tally.packets += bool(packet.size)
-            if self._live and packet.pts is not None and packet.time_base is not None:
-                due = float(packet.pts * packet.time_base)
-                if not backlog.admits(due, packet.is_keyframe, time.monotonic()):
-                    opening.tally.skipped += 1
-                    continue
-            yield packet
+            if self._late(packet, backlog):
+                opening.tally.skipped += 1
+            else:
+                yield packet
+
+    def _late(self, packet: "av.Packet[VideoStream]", backlog: Backlog) -> bool:
+        """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
+        if not self._live or self._undated or packet.pts is None or packet.time_base is None:
+            return False
+        return not backlog.admits(float(packet.pts * packet.time_base), packet.is_keyframe, time.monotonic())
 
 
 def _open(opening: Opening) -> InputContainer:

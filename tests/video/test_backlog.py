@@ -19,7 +19,7 @@ def play(backlog: Backlog, seconds: float, late: float, start: float = 0.0) -> l
     return [backlog.admits(pts, key, 100 + pts + late) for pts, key in packets(seconds, start)]
 
 
-@pytest.mark.parametrize("late", [0.0, 0.5, 1.4])
+@pytest.mark.parametrize("late", [0.0, 0.5, 0.95])
 def test_a_stream_that_is_about_on_time_is_admitted(late: float) -> None:
     backlog = Backlog()
     play(backlog, 1, 0.0)
@@ -54,7 +54,7 @@ def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
             now += 0.08  # twice what there is time for
             seen += 1
             worst = max(worst, now - pts - 100)
-    assert worst < 3.5
+    assert worst < 3
     assert seen > 0.25 * 120 * 25
 
 

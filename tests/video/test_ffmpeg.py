@@ -5,11 +5,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
@@ -163,6 +166,16 @@ def website(tmp_path: Path) -> Iterator[str]:
                 self.send_response(302)
                 self.send_header("Location", f"file://{tmp_path / 'film.mp4'}")
                 self.end_headers()
+            elif self.path == "/mjpeg":
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                with suppress(OSError):  # the client has gone
+                    for number in range(100):
+                        jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), number, np.uint8))[1].tobytes()
+                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                        self.wfile.write(head.encode() + jpeg + b"\r\n")
+                        time.sleep(0.1)
             else:
                 super().do_GET()
 
@@ -178,13 +191,33 @@ def website(tmp_path: Path) -> Iterator[str]:
         thread.join(5)
 
 
-def test_http_is_live_so_its_end_is_an_error(website: str) -> None:
-    source = opened(f"http://{website}/film.mp4")
-    pictures = iter(source)
-    assert [next(pictures).pts for _ in range(10)][:2] == pytest.approx([0.0, 0.04])
+def test_a_recording_over_http_plays_at_its_pace_and_its_end_is_an_error(website: str) -> None:
+    source = opened(f"http://{website}/film.mp4", wait=time.sleep)
+    began = time.monotonic()
     with pytest.raises(EndOfStreamError):
-        next(pictures)
+        list(source)
     source.close()
+    assert time.monotonic() - began >= 0.34
+
+
+def test_a_recording_over_http_is_read_to_its_end_where_nobody_waits(website: str) -> None:
+    source = opened(f"http://{website}/film.mp4")
+    assert [picture.pts for picture in source] == pytest.approx([k / 25 for k in range(10)])
+    source.close()
+
+
+def test_motion_jpeg_goes_by_its_arrival(website: str) -> None:
+    opening = Opening(SecretUrl(f"http://{website}/mjpeg"), wait=time.sleep)
+    source = FfmpegSource(opening)
+    pictures = iter(source)
+    next(pictures)
+    began = time.monotonic()
+    seen = [next(pictures) for _ in range(8)]
+    source.close()
+    assert [picture.pts for picture in seen] == [None] * 8  # FFmpeg would say 0.04, 0.08 …
+    assert 0.4 < time.monotonic() - began < 3
+    assert seen[0].shape == (64, 48)
+    assert opening.tally.skipped == 0
 
 
 @pytest.mark.parametrize(
