@@ -11,9 +11,12 @@ from functools import cached_property
 from streamwatch.errors import ConfigError
 from streamwatch.video.frame import Image
 from streamwatch.video.theatre.performance import Box, Performance, perform
-from streamwatch.video.theatre.plots import PLOTS
+from streamwatch.video.theatre.plots import PLOTS as BUILDERS
 
 __all__ = ["PLOTS", "Scene", "SceneEvent"]
+
+PLOTS = tuple(BUILDERS)
+"""The names of all plots."""
 
 
 @dataclass(frozen=True)

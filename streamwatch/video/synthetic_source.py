@@ -8,7 +8,7 @@ from streamwatch.errors import ConfigError
 from streamwatch.video.frame import Image
 from streamwatch.video.synthetic import Scene
 
-__all__ = ["SyntheticSource", "frames", "parse_synthetic"]
+__all__ = ["frames", "parse_synthetic"]
 
 _KEYS = ("seed", "duration", "fps", "size")
 
@@ -46,16 +46,6 @@ def frames(scene: Scene) -> Iterator[tuple[float, Image]]:
     for number in range(round(scene.duration * scene.fps)):
         pts = number / scene.fps
         yield pts, scene.render(pts)
-
-
-class SyntheticSource:
-    """An opened ``synthetic:`` URL: iterate it for (pts, image); it ends with the scene."""
-
-    def __init__(self, url: str) -> None:
-        self.scene = parse_synthetic(url)
-
-    def __iter__(self) -> Iterator[tuple[float, Image]]:
-        return frames(self.scene)
 
 
 def _number(plot: str, key: str, text: str, whole: bool = False) -> float:

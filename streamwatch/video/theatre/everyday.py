@@ -32,17 +32,18 @@ def _stand(stage: Stage) -> Play:
     for _ in range(int(stage.rng.integers(1, 3))):
         script = stage.here()
         if stage.rng.random() < 0.4:  # looks at a phone
-            script.base = pose(r_arm=0.5, r_elbow=1.7, r_in=0.3, nod=0.5)
+            script.base = pose({"r_arm": 0.5, "r_elbow": 1.7, "r_in": 0.3, "nod": 0.5})
         while script.now < stage.duration:
             script.turn(script.heading + float(stage.rng.normal(0, 0.7))).stand(float(stage.rng.uniform(2, 6)))
         actors.append(script.actor())
     return Play(tuple(actors), caption="somebody stands and waits")
 
 
-_SITTING = pose(forward=-0.42, bend=0.1, l_hip=1.5, r_hip=1.45, l_knee=1.5, r_knee=1.45, l_arm=0.5, r_arm=0.45,
-                l_elbow=0.9, r_elbow=0.95, l_in=0.3, r_in=0.3, l_spread=0.12, r_spread=0.14)  # fmt: skip
-_LOWERING = pose(forward=-0.25, bend=0.65, nod=-0.2, l_hip=1.1, r_hip=1.05, l_knee=1.15, r_knee=1.1, l_arm=0.6,
-                 r_arm=0.6, l_elbow=0.5, r_elbow=0.5)  # fmt: skip
+_SITTING = pose({"forward": -0.42, "bend": 0.1, "l_hip": 1.5, "r_hip": 1.45, "l_knee": 1.5, "r_knee": 1.45,
+                 "l_arm": 0.5, "r_arm": 0.45, "l_elbow": 0.9, "r_elbow": 0.95, "l_in": 0.3, "r_in": 0.3,
+                 "l_spread": 0.12, "r_spread": 0.14})  # fmt: skip
+_LOWERING = pose({"forward": -0.25, "bend": 0.65, "nod": -0.2, "l_hip": 1.1, "r_hip": 1.05, "l_knee": 1.15,
+                  "r_knee": 1.1, "l_arm": 0.6, "r_arm": 0.6, "l_elbow": 0.5, "r_elbow": 0.5})  # fmt: skip
 
 
 def _seat(stage: Stage, kind: str) -> tuple[Piece, Script]:
@@ -62,7 +63,7 @@ def _sit(stage: Stage) -> Play:
     while script.now < stage.duration:
         script.play(Key(0.6, _LOWERING), Key(float(stage.rng.uniform(0.5, 0.9)), _SITTING))
         script.hold(float(stage.rng.uniform(3, 7)), _SITTING, 0.8)
-        script.play(Key(0.7, _LOWERING), Key(0.6, pose(bend=0.08))).stand(float(stage.rng.uniform(1, 3)))
+        script.play(Key(0.7, _LOWERING), Key(0.6, pose({"bend": 0.08}))).stand(float(stage.rng.uniform(1, 3)))
     return Play((script.actor(),), pieces=(piece,), caption=f"somebody sits down on a {kind} and gets up again")
 
 
@@ -71,8 +72,9 @@ def _lie_down(stage: Stage) -> Play:
     piece, script = _seat(stage, kind)
     turned, reach = math.pi / 2, piece.size[1] / 2 + 0.16
     back = script.heading + math.pi  # from the standing place towards the middle of the piece
-    lying = pose(x=reach * math.cos(back), y=reach * math.sin(back), heading=turned, lift=0.45, pitch=-1.5, nod=0.3,
-                 l_arm=0.3, r_arm=0.5, l_elbow=0.9, r_elbow=1.1, l_in=0.8, r_in=0.7, l_hip=0.3, l_knee=0.6)  # fmt: skip
+    lying = pose({"x": reach * math.cos(back), "y": reach * math.sin(back), "heading": turned, "lift": 0.45,
+                  "pitch": -1.5, "nod": 0.3, "l_arm": 0.3, "r_arm": 0.5, "l_elbow": 0.9, "r_elbow": 1.1,
+                  "l_in": 0.8, "r_in": 0.7, "l_hip": 0.3, "l_knee": 0.6})  # fmt: skip
     leaning = (lying + _SITTING) / 2
     script.play(Key(0.6, _LOWERING), Key(0.8, _SITTING)).hold(float(stage.rng.uniform(0.5, 2.5)), _SITTING)
     script.play(Key(float(stage.rng.uniform(1.3, 2.2)), leaning), Key(float(stage.rng.uniform(1.2, 2.0)), lying))
@@ -119,8 +121,9 @@ def _meet(stage: Stage, at: float, distance: float, angle: float) -> tuple[Scrip
     return scripts[0], scripts[1]
 
 
-_HUG = pose(l_arm=1.15, r_arm=1.35, l_elbow=0.9, r_elbow=0.8, l_in=0.8, r_in=0.8, bend=0.2, nod=0.2, forward=0.06)
-_SHAKE = pose(r_arm=0.75, r_elbow=0.6, r_in=0.2, bend=0.12, l_elbow=0.2)
+_HUG = pose({"l_arm": 1.15, "r_arm": 1.35, "l_elbow": 0.9, "r_elbow": 0.8, "l_in": 0.8, "r_in": 0.8, "bend": 0.2,
+             "nod": 0.2, "forward": 0.06})  # fmt: skip
+_SHAKE = pose({"r_arm": 0.75, "r_elbow": 0.6, "r_in": 0.2, "bend": 0.12, "l_elbow": 0.2})
 
 
 def _handshake(stage: Stage) -> Play:
@@ -131,21 +134,23 @@ def _handshake(stage: Stage) -> Play:
     for script in pair:
         script.play(Key(0.6, arms))
         for _ in range(1 if hug else 4):
-            script.play(Key(0.17 if not hug else 1.4, arms + pose(r_elbow=0.25, r_arm=-0.06)), Key(0.17, arms))
-        script.play(Key(0.5, pose(l_elbow=0.2, r_elbow=0.2, forward=-0.1)))
+            script.play(Key(0.17 if not hug else 1.4, arms + pose({"r_elbow": 0.25, "r_arm": -0.06})), Key(0.17, arms))
+        script.play(Key(0.5, pose({"l_elbow": 0.2, "r_elbow": 0.2, "forward": -0.1})))
         script.gesture(max(0.5, float(stage.rng.uniform(0.5, 0.7)) * (stage.duration - script.now)), 0.8)
         stage.leave(script)
     what = "hug each other" if hug else "shake hands"
     return Play(tuple(s.actor() for s in pair), caption=f"two people meet and {what}")
 
 
-_STOOP = pose(bend=1.1, pitch=0.1, nod=0.1, l_hip=0.9, r_hip=0.7, l_knee=1.1, r_knee=1.0, l_arm=0.7, r_arm=0.8,
-              forward=-0.1)  # fmt: skip
-_SQUAT = pose(bend=0.35, nod=0.3, l_hip=1.9, r_hip=1.8, l_knee=2.2, r_knee=2.1, l_arm=0.7, r_arm=0.8, l_elbow=0.7,
-              r_elbow=0.6, l_in=0.4, r_in=0.4, forward=-0.1)  # fmt: skip
-_KNEEL = pose(bend=0.6, nod=0.4, l_hip=1.6, l_knee=1.6, r_hip=0.4, r_knee=1.9, l_arm=0.8, r_arm=0.9, l_elbow=0.5,
-              r_elbow=0.5, l_in=0.3, r_in=0.3)  # fmt: skip
-_CARRY = pose(burden=0.16, l_arm=0.55, r_arm=0.55, l_elbow=1.15, r_elbow=1.15, l_in=0.2, r_in=0.2)
+_STOOP = pose({"bend": 1.1, "pitch": 0.1, "nod": 0.1, "l_hip": 0.9, "r_hip": 0.7, "l_knee": 1.1, "r_knee": 1.0,
+               "l_arm": 0.7, "r_arm": 0.8, "forward": -0.1})  # fmt: skip
+_SQUAT = pose({"bend": 0.35, "nod": 0.3, "l_hip": 1.9, "r_hip": 1.8, "l_knee": 2.2, "r_knee": 2.1, "l_arm": 0.7,
+               "r_arm": 0.8, "l_elbow": 0.7, "r_elbow": 0.6, "l_in": 0.4, "r_in": 0.4, "forward": -0.1})  # fmt: skip
+_KNEEL = pose({"bend": 0.6, "nod": 0.4, "l_hip": 1.6, "l_knee": 1.6, "r_hip": 0.4, "r_knee": 1.9, "l_arm": 0.8,
+               "r_arm": 0.9, "l_elbow": 0.5, "r_elbow": 0.5, "l_in": 0.3, "r_in": 0.3})  # fmt: skip
+_CARRY = pose(
+    {"burden": 0.16, "l_arm": 0.55, "r_arm": 0.55, "l_elbow": 1.15, "r_elbow": 1.15, "l_in": 0.2, "r_in": 0.2}
+)
 
 
 def _pickup(stage: Stage) -> Play:
@@ -155,7 +160,7 @@ def _pickup(stage: Stage) -> Play:
         script = stage.enter(now)
         script.walk(*stage.spot(), stage.pace())
         low = _STOOP if stage.rng.random() < 0.6 else _SQUAT
-        script.stand(0.4).play(Key(float(stage.rng.uniform(0.6, 1.1)), low), Key(0.6, low + pose(bend=0.08)),
+        script.stand(0.4).play(Key(float(stage.rng.uniform(0.6, 1.1)), low), Key(0.6, low + pose({"bend": 0.08})),
                                Key(float(stage.rng.uniform(0.6, 1.0)), _CARRY))  # fmt: skip
         script.base = _CARRY
         script.stand(float(stage.rng.uniform(0.5, 2)))
@@ -172,7 +177,7 @@ def _crouch(stage: Stage) -> Play:
         low = _KNEEL if stage.rng.random() < 0.6 else _SQUAT
         script.stand(float(stage.rng.uniform(0.8, 3))).play(Key(float(stage.rng.uniform(0.7, 1.2)), low))
         script.hold(float(stage.rng.uniform(2, 5)), low, 1.5).play(
-            Key(float(stage.rng.uniform(0.7, 1.2)), pose(bend=0.1))
+            Key(float(stage.rng.uniform(0.7, 1.2)), pose({"bend": 0.1}))
         )
     return Play((script.actor(),), caption="somebody crouches and ties a shoe")
 

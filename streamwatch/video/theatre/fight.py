@@ -11,28 +11,29 @@ from streamwatch.video.theatre.view import Floats
 
 __all__ = ["STRIKES", "Brawl", "brawl"]
 
-_GUARD = pose(pitch=0.04, bend=0.12, nod=0.15, l_arm=0.75, l_elbow=1.9, l_in=0.35, l_out=0.1, r_arm=0.65, r_elbow=2.0,
-              r_in=0.3, r_out=0.12, l_hip=0.45, l_knee=0.5, r_hip=-0.05, r_knee=0.4, l_spread=0.1,
-              r_spread=0.15)  # fmt: skip
-_GRAPPLE = pose(pitch=0.16, bend=0.28, nod=0.3, l_arm=1.3, l_elbow=0.6, l_in=0.5, l_out=0.15, r_arm=1.2, r_elbow=0.75,
-                r_in=0.5, r_out=0.2, l_hip=0.6, l_knee=0.6, r_hip=-0.3, r_knee=0.35, l_spread=0.15,
-                r_spread=0.2)  # fmt: skip
-_HIT = pose(pitch=-0.25, bend=-0.1, nod=-0.45, turn=0.5, twist=0.4, forward=-0.15, l_arm=0.2, r_arm=0.2, l_out=0.35,
-            r_out=0.3)  # fmt: skip
-_DUCK = pose(bend=0.5, nod=0.3, l_arm=0.6, r_arm=0.7, l_elbow=0.3, l_hip=0.4, l_knee=0.4, r_hip=0.4, r_knee=0.5)
-
+_GUARD = pose({"pitch": 0.04, "bend": 0.12, "nod": 0.15, "l_arm": 0.75, "l_elbow": 1.9, "l_in": 0.35, "l_out": 0.1,
+               "r_arm": 0.65, "r_elbow": 2.0, "r_in": 0.3, "r_out": 0.12, "l_hip": 0.45, "l_knee": 0.5,
+               "r_hip": -0.05, "r_knee": 0.4, "l_spread": 0.1, "r_spread": 0.15})  # fmt: skip
+_GRAPPLE = pose({"pitch": 0.16, "bend": 0.28, "nod": 0.3, "l_arm": 1.3, "l_elbow": 0.6, "l_in": 0.5, "l_out": 0.15,
+                 "r_arm": 1.2, "r_elbow": 0.75, "r_in": 0.5, "r_out": 0.2, "l_hip": 0.6, "l_knee": 0.6,
+                 "r_hip": -0.3, "r_knee": 0.35, "l_spread": 0.15, "r_spread": 0.2})  # fmt: skip
+_HIT = pose({"pitch": -0.25, "bend": -0.1, "nod": -0.45, "turn": 0.5, "twist": 0.4, "forward": -0.15, "l_arm": 0.2,
+             "r_arm": 0.2, "l_out": 0.35, "r_out": 0.3})  # fmt: skip
+_DUCK = pose({"bend": 0.5, "nod": 0.3, "l_arm": 0.6, "r_arm": 0.7, "l_elbow": 0.3, "l_hip": 0.4, "l_knee": 0.4,
+              "r_hip": 0.4, "r_knee": 0.5})  # fmt: skip
 _LEGS = [AT[name] for name in ("l_hip", "l_knee", "r_hip", "r_knee")]
 
-# Name → (seconds, what it adds to the striker's pose at its height, distance it wants in metres).
-STRIKES: dict[str, tuple[float, Floats, float]] = {
-    "jab": (0.34, pose(twist=-0.45, bend=0.1, forward=0.1, l_arm=0.8, l_elbow=-1.75, l_in=-0.3), 0.78),
-    "cross": (0.4, pose(twist=0.75, bend=0.15, forward=0.15, r_arm=0.9, r_elbow=-1.85, r_in=-0.25), 0.75),
-    "hook": (0.42, pose(twist=0.9, lean=0.15, r_arm=0.8, r_out=0.7, r_elbow=-0.7, r_in=0.5), 0.68),
-    "haymaker": (0.6, pose(twist=0.95, bend=0.3, forward=0.2, r_arm=1.5, r_out=0.6, r_elbow=-1.5), 0.75),
-    "push": (0.55, pose(pitch=0.25, bend=0.15, forward=0.2, l_arm=0.75, r_arm=0.85, l_elbow=-1.6, r_elbow=-1.7), 0.7),
-    "kick": (0.6, pose(pitch=-0.3, bend=0.1, r_hip=1.35, r_knee=-0.2, l_hip=-0.3, l_arm=-0.3, r_arm=-0.5), 0.9),
-    "knee": (0.5, pose(pitch=0.1, bend=0.3, r_hip=1.5, r_knee=1.3, l_arm=0.3, r_arm=0.3), 0.5),
-}
+# Name → seconds, and what it adds to the striker's pose at its height.
+STRIKES: dict[str, tuple[float, Floats]] = {
+    "jab": (0.34, pose({"twist": -0.45, "bend": 0.1, "forward": 0.1, "l_arm": 0.8, "l_elbow": -1.75, "l_in": -0.3})),
+    "cross": (0.4, pose({"twist": 0.75, "bend": 0.15, "forward": 0.15, "r_arm": 0.9, "r_elbow": -1.85})),
+    "hook": (0.42, pose({"twist": 0.9, "lean": 0.15, "r_arm": 0.8, "r_out": 0.7, "r_elbow": -0.7, "r_in": 0.5})),
+    "haymaker": (0.6, pose({"twist": 0.95, "bend": 0.3, "forward": 0.2, "r_arm": 1.5, "r_out": 0.6, "r_elbow": -1.5})),
+    "push": (0.55, pose({"pitch": 0.25, "bend": 0.15, "forward": 0.2, "l_arm": 0.75, "r_arm": 0.85, "l_elbow": -1.6,
+                         "r_elbow": -1.7})),
+    "kick": (0.6, pose({"pitch": -0.3, "r_hip": 1.35, "r_knee": -0.2, "l_hip": -0.3, "l_arm": -0.3, "r_arm": -0.5})),
+    "knee": (0.5, pose({"pitch": 0.1, "bend": 0.3, "r_hip": 1.5, "r_knee": 1.3, "l_arm": 0.3, "r_arm": 0.3})),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _trade(rng: np.random.Generator, span: tuple[float, float], blows: list[list
     names = ["hook", "knee", "push"] if close else ["jab", "cross", "hook", "haymaker", "push", "kick"]
     while t < span[1]:
         striker = leader if rng.random() < 0.7 else int(rng.integers(len(blows)))
-        length, added, _ = STRIKES[str(rng.choice(names))]
+        length, added = STRIKES[str(rng.choice(names))]
         flip = rng.random() < 0.4
         blows[striker].append((t, length, _scaled(rng, mirrored(added) if flip else added)))
         struck = (striker + int(rng.integers(1, len(blows)))) % len(blows) if len(blows) > 1 else striker

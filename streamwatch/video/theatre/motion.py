@@ -76,15 +76,14 @@ def gait(place: tuple[float, float, float], travelled: float, speed: float, stoo
     left, right = math.sin(phase), math.sin(phase + math.pi)
     arms = (0.3 + 0.15 * speed) * (1 - stoop) + 0.2 * run
     lift_l, lift_r = (max(0.0, math.cos(p + 0.45)) ** 1.5 for p in (phase, phase + math.pi))
-    return pose(
-        x=place[0], y=place[1], heading=place[2],
-        pitch=0.02 + 0.12 * run, bend=0.04 + 0.45 * stoop, nod=0.1 + 0.2 * stoop, twist=0.09 * left,
-        lean=0.025 * math.sin(phase + 0.5), side=0.02 * math.sin(phase),
-        l_hip=0.06 + swing * left + 0.25 * run * lift_l, l_knee=0.1 + (0.85 + 0.5 * run) * lift_l,
-        r_hip=0.06 + swing * right + 0.25 * run * lift_r, r_knee=0.1 + (0.85 + 0.5 * run) * lift_r,
-        l_arm=-arms * left, l_elbow=0.25 + 1.1 * run + 0.15 * (1 - left), l_out=0.1, l_in=0.2,
-        r_arm=-arms * right, r_elbow=0.25 + 1.1 * run + 0.15 * (1 - right), r_out=0.1, r_in=0.2,
-    )  # fmt: skip
+    return pose({"x": place[0], "y": place[1], "heading": place[2], "pitch": 0.02 + 0.12 * run,
+                 "bend": 0.04 + 0.45 * stoop, "nod": 0.1 + 0.2 * stoop, "twist": 0.09 * left,
+                 "lean": 0.025 * math.sin(phase + 0.5), "side": 0.02 * math.sin(phase),
+                 "l_hip": 0.06 + swing * left + 0.25 * run * lift_l, "l_knee": 0.1 + (0.85 + 0.5 * run) * lift_l,
+                 "r_hip": 0.06 + swing * right + 0.25 * run * lift_r, "r_knee": 0.1 + (0.85 + 0.5 * run) * lift_r,
+                 "l_arm": -arms * left, "l_elbow": 0.25 + 1.1 * run + 0.15 * (1 - left), "l_out": 0.1, "l_in": 0.2,
+                 "r_arm": -arms * right, "r_elbow": 0.25 + 1.1 * run + 0.15 * (1 - right), "r_out": 0.1,
+                 "r_in": 0.2})  # fmt: skip
 
 
 def sway(rng: np.random.Generator, amount: float = 1.0) -> Callable[[float, Floats], Floats]:
@@ -157,8 +156,9 @@ class Script:
 
     def stand(self, seconds: float, amount: float = 1.0) -> "Script":
         """Stand about."""
-        arms = pose(l_arm=0.02, r_arm=0.03, l_elbow=0.22, r_elbow=0.2, l_out=0.09, r_out=0.09, bend=0.05, l_hip=0.05,
-                    l_knee=0.1, l_spread=0.09, r_spread=0.09, nod=0.1)  # fmt: skip
+        arms = pose({"l_arm": 0.02, "r_arm": 0.03, "l_elbow": 0.22, "r_elbow": 0.2, "l_out": 0.09, "r_out": 0.09,
+                     "bend": 0.05, "l_hip": 0.05, "l_knee": 0.1, "l_spread": 0.09, "r_spread": 0.09,
+                     "nod": 0.1})  # fmt: skip
         return self.hold(seconds, np.where(self.base != 0, self.base, arms), amount)
 
     def hold(self, seconds: float, vector: Floats, amount: float = 1.0, soft: float = 0.5) -> "Script":
@@ -169,10 +169,10 @@ class Script:
     def gesture(self, seconds: float, vigour: float = 1.0) -> "Script":
         """Stand and talk with the hands."""
         rates, starts = self.rng.uniform(0.35, 1.3, 6), self.rng.uniform(0, math.tau, 6)
-        base, moved = (
-            self.place(pose(bend=0.05, l_out=0.15, r_out=0.15, l_in=0.5, r_in=0.5, l_hip=0.06, l_knee=0.12)),
-            sway(self.rng),
+        arms = pose(
+            {"bend": 0.05, "l_out": 0.15, "r_out": 0.15, "l_in": 0.5, "r_in": 0.5, "l_hip": 0.06, "l_knee": 0.12}
         )
+        base, moved = self.place(arms), sway(self.rng)
         index = np.array([AT[n] for n in ("l_arm", "r_arm", "l_elbow", "r_elbow", "l_in", "r_in")])
         middle, size = np.array([0.3, 0.3, 1.1, 1.1, 0.3, 0.3]), np.array([0.3, 0.35, 0.55, 0.55, 0.3, 0.3]) * vigour
         when, talk = self.rng.uniform(0, math.tau), self.rng.uniform(0.08, 0.2)

@@ -91,5 +91,5 @@ def visit(stage: Stage, actor: Actor) -> Actor:
     if max(abs(end[AT["pitch"]]), abs(end[AT["roll"]])) > 0.8:
         get_up(script)
     if stage.distance_to_edge(script.x) > 0.3:
-        script.walk(math.copysign(stage.half * 1.05 + 0.5, script.x), script.y, pace)
+        script.walk(math.copysign(stage.half * 1.05 + 0.5, script.x), script.y, max(1.3, pace))
     return script.actor()

@@ -79,17 +79,17 @@ _ASIDE = ("walk", "empty", "talk", "handshake", "pickup", "crouch", "run", "stan
 
 
 def _mixed(stage: Stage) -> Play:
-    """Normal life with an event every now and then, the first one soon; begins and ends with nobody there.
+    """Normal life with an event every now and then, the first one soon; ends with nobody there.
 
-    So a film of it can be shown in a loop. Shorter than 20 s there may be no event.
+    It also begins so, but for somebody who is just coming in: a film of it can be shown in a loop. Shorter than 25 s there may be no event.
     """
     rng = stage.rng
     actors: list[Actor] = []
     happenings: list[Happening] = []
-    now, next_event = 4.0, float(rng.uniform(6, 11))
+    now, next_event = 5.0, float(rng.uniform(6, 11))
     while (left := stage.duration - 6.0 - now) >= 3.0:
-        if now >= next_event - 5 and left >= 9:
-            name, length = str(rng.choice(["fall", "fight"])), min(left, float(rng.uniform(13, 18)))
+        if now >= next_event - 5 and left >= 11:  # getting up and leaving takes longer
+            name, length = str(rng.choice(["fall", "fight"])), min(left - 2, float(rng.uniform(12, 17)))
             next_event = now + length + float(rng.uniform(20, 40))
         else:
             name = str(rng.choice(_ASIDE))
@@ -99,7 +99,11 @@ def _mixed(stage: Stage) -> Play:
             Happening(h.event, h.start + now, h.end + now, tuple(n + len(actors) for n in h.actors))
             for h in part.happenings
         ]
-        actors += [visit(stage, actor).shifted(now) for actor in part.actors]
+        involved = {n for h in part.happenings for n in h.actors}
+        for number, actor in enumerate(part.actors):
+            visitor = visit(stage, actor).shifted(now)
+            if number in involved or 0 <= visitor.span[0] < visitor.span[1] <= stage.duration:
+                actors.append(visitor)
         now += length + float(rng.uniform(1.0, 3.0))
     return Play(tuple(actors), tuple(happenings), caption="normal life, with a fall or a fight now and then")
 

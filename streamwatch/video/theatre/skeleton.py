@@ -5,6 +5,7 @@ The body always rests on the floor (plus ``lift``): whatever part is lowest touc
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +45,10 @@ class Joints:
     burden: float = 0.0
 
 
-def pose(**angles: float) -> Floats:
-    """A pose vector with the named FIELDS set and all else zero."""
+def pose(angles: Mapping[str, float] | None = None) -> Floats:
+    """A pose vector with the named FIELDS set and all else zero; KeyError for any other name."""
     vector = np.zeros(len(FIELDS))
-    for name, value in angles.items():
+    for name, value in (angles or {}).items():
         vector[AT[name]] = value
     return vector
 
@@ -112,6 +113,7 @@ def _leg(side: int, flex: float, spread: float, knee: float) -> list[Floats]:
     upper = _swing(side, flex, spread)
     back = np.array([-math.cos(flex), 0.0, -math.sin(flex)])
     lower = upper * math.cos(knee) + back * math.sin(knee)
+    lower /= np.linalg.norm(lower)
     bent = hip + 0.43 * upper
     ankle = bent + 0.42 * lower
     tilt = 0.45 * math.atan2(lower[0], -lower[2]) if lower[2] < 0.3 else -0.6
