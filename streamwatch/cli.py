@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamwatch.offline import Recording, Step
     from streamwatch.rules.rule import Rule
 
-__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "app"]
+__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "app", "check", "demo", "detect", "run"]
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # sysexits.h EX_CONFIG: a service manager must not restart in a loop
