@@ -1,6 +1,7 @@
 """Films that RTSP can carry: H.264 without B-frames in an mp4, made of scenes or of anybody's video."""
 
 import os
+import threading
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -140,7 +141,7 @@ def _transcode(path: Path, target: Path) -> None:
 
 
 def _part_of(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{os.getpid()}.part")
+    return target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
 
 
 def _publish(part: Path, target: Path, kept: bool) -> None:

@@ -54,7 +54,8 @@ def _quarrel(stage: Stage, at: float, lasts: float, fighters: int) -> list[Scrip
         else:
             out, pace = math.copysign(stage.half * 1.05 + 0.5, x), float(rng.uniform(1.2, 2.4))
             script = Script(rng, out, y, heading, at - abs(out - x) / pace).walk(x, y, pace)
-        script.turn(heading).stand(at - script.now) if script.now < at - 0.02 else None
+        if script.now < at - 0.02:
+            script.turn(heading).stand(at - script.now)
         scripts.append(script.perform(lasts, motion))
     return scripts
 
@@ -79,9 +80,10 @@ _ASIDE = ("walk", "empty", "talk", "handshake", "pickup", "crouch", "run", "stan
 
 
 def _mixed(stage: Stage) -> Play:
-    """Normal life with an event every now and then, the first one soon; ends with nobody there.
+    """Normal life with an event every now and then, the first one soon; it ends with nobody there.
 
-    It also begins so, but for somebody who is just coming in: a film of it can be shown in a loop. Shorter than 25 s there may be no event.
+    It also begins so, but for somebody who is just coming in, so that a film of it can be shown in a loop.
+    Shorter than 25 s there may be no event.
     """
     rng = stage.rng
     actors: list[Actor] = []
