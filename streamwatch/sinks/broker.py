@@ -50,18 +50,23 @@ class EmbeddedBroker:
     @property
     def running(self) -> bool:
         """Whether the child lives."""
-        return self._process is not None and self._process.poll() is None
+        process = self._process  # once: another thread may clear it
+        return process is not None and process.poll() is None
 
     @property
     def pid(self) -> int | None:
         """The child's process id, None while there is none."""
-        return self._process.pid if self._process is not None else None
+        process = self._process
+        return process.pid if process is not None else None
 
     def start(self) -> None:
         """Start and wait until it accepts. Raises PortInUseError, or SinkError if it does not come up in 10 s."""
         with self._lock:
             if self.running:
                 return
+            if self._process is not None:
+                code = self._process.returncode
+                log.error("the embedded broker ended with code %s; starting it again on port %d", code, self.port)
             self._clear()
             self.port = _free_port(self.port)
             command = [sys.executable, "-I", "-c", _CHILD, str(self.port), str(_PAYLOAD_LIMIT)]
@@ -90,8 +95,6 @@ class EmbeddedBroker:
             self.stop()
 
     def _revive(self, stop: threading.Event) -> None:
-        code = self._process.returncode if self._process is not None else None
-        log.error("the embedded broker ended with code %s; starting it again on port %d", code, self.port)
         try:
             self.start()
         except (SinkError, PortInUseError) as error:
