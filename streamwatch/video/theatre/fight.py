@@ -72,7 +72,7 @@ def _schedule(rng: np.random.Generator, seconds: float, fighters: int) -> tuple[
     blows: list[list[Blow]] = [[] for _ in range(fighters)]
     t = 0.0
     while t < seconds:
-        kind = rng.choice(["blows", "grapple", "gap"], p=[0.6, 0.28, 0.12])
+        kind = rng.choice(["blows", "grapple", "gap"], p=[0.6, 0.28, 0.12]) if phases else "blows"
         length = float(rng.uniform(1.0, 2.6)) if kind != "gap" else float(rng.uniform(0.4, 0.9))
         phases.append(
             _Phase(t, t + length, {"blows": 0.74, "grapple": 0.5, "gap": 1.15}[kind], float(kind == "grapple"))
