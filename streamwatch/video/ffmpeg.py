@@ -139,8 +139,11 @@ class FfmpegSource:
         packets = self._container.demux(self._stream)
         while True:
             asked = time.monotonic()
-            with _translated(opening.url):
-                packet = next(packets, None)
+            try:
+                with _translated(opening.url):
+                    packet = next(packets, None)
+            except IndexError:  # PyAV 18 at the end of an MPEG-TS in which streams appeared since it was opened
+                raise SourceError(f"{opening.url}: its streams changed while it was read", "invalid") from None
             if packet is None:
                 return
             if self._remote and time.monotonic() - asked > opening.read_timeout:

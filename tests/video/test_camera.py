@@ -48,16 +48,16 @@ def silent() -> Iterator[int]:
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_clips_come_in_real_time(serve: Serve, watch: Watch, film: Path, transport: str) -> None:
     cam = watch(serve(films={"dock": film}).url("dock"), transport=transport)
-    cam.until(lambda cam: len(cam.clips) >= 6)
+    cam.until(lambda cam: len(cam.clips) >= 4)
     now = time.time()
-    clips = cam.clips[:6]
+    clips = cam.clips[:4]
     assert cam.states == ["connecting", "online"]
     assert cam.count("camera_up") == 1
-    assert [(clip.epoch, clip.index) for clip in clips] == [(0, k) for k in range(6)]
+    assert [(clip.epoch, clip.index) for clip in clips] == [(0, k) for k in range(4)]
     assert clips[0].frames.shape == (4, 16, 16, 3)
-    assert [b.start - a.start for a, b in pairwise(clips)] == pytest.approx([0.5] * 5, abs=0.3)
+    assert [b.start - a.start for a, b in pairwise(clips)] == pytest.approx([0.5] * 3, abs=0.3)
     assert now - 3 < clips[-1].end < now + 0.1
-    assert cam.count("clips_total") >= 6
+    assert cam.count("clips_total") >= 4
     cam.until(lambda cam: cam.count("frames_decoded_total") >= 25)
     assert cam.count("packets_received_total") >= cam.count("frames_decoded_total")
 
@@ -168,7 +168,7 @@ def test_a_corrupt_stream_never_crashes(serve: Serve, watch: Watch, proxy: Harm,
     cam = watch(server.url("dock", middle.port), read_timeout=1.0)
     cam.until(lambda cam: cam.clips)
     middle.harm = "flip"
-    time.sleep(2.5)
+    time.sleep(1.5)
     middle.harm = ""
     seen = len(cam.clips)
     cam.until(lambda cam: len(cam.clips) >= seen + 3)
@@ -190,7 +190,7 @@ def test_a_machine_too_slow_for_its_camera_sees_what_is_new(
     monkeypatch.setattr(cam.camera, "_deliver", slow)
     cam.until(lambda cam: cam.count("packets_skipped_total") > 0)
     late = len(ages)
-    cam.until(lambda _: len(ages) >= late + 3)
+    cam.until(lambda _: len(ages) >= late + 2)
     assert max(ages) < 5
     assert min(ages[late:]) < 1
     assert cam.states == ["connecting", "online"]
@@ -305,7 +305,7 @@ def test_reconnects_leak_neither_threads_nor_descriptors(
     cam.until_lost(3)
     before = process.num_threads()
     descriptors = []
-    for turn in range(4, 24):
+    for turn in range(4, 16):
         cam.until_lost(turn)
         descriptors.append(process.num_fds())
     assert process.num_threads() <= before + 1

@@ -1,6 +1,7 @@
 """FFmpeg behind its wall: pictures, and errors that say what is wrong and never a password."""
 
 import http.server
+import random
 import socket
 import threading
 import time
@@ -80,6 +81,40 @@ def test_damage_is_marked_until_the_next_keyframe_and_counted(tmp_path: Path) ->
     assert opening.tally.errors >= 1
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mpegts", "h264"])
+def test_broken_files_end_in_pictures_or_in_a_source_error(tmp_path: Path, suffix: str) -> None:
+    film = make_film(tmp_path / "film.mp4", seconds=1, noise=20, size=(96, 64))
+    whole = remuxed(film, suffix).read_bytes()
+    chance = random.Random(3)
+    broken = tmp_path / f"broken.{suffix}"
+    endings: set[object] = set()
+    for _ in range(60):
+        data = bytearray(whole[: chance.randrange(len(whole)) if chance.random() < 0.1 else None])
+        for _ in range(chance.choice((1, 5, 50, 500))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        broken.write_bytes(data)
+        try:
+            source = opened(f"file://{broken}")
+            endings.add(len(list(source)) > 0)
+            source.close()
+        except SourceError as error:
+            endings.add(error.reason)
+    assert True in endings
+    assert endings <= {True, False, "invalid", "end_of_stream", "error"}
+
+
+def remuxed(film: Path, container_format: str) -> Path:
+    """The same packets in another container."""
+    path = film.with_suffix(f".{container_format}")
+    with av.open(str(film)) as container, av.open(str(path), "w", format=container_format) as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(container.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    return path
+
+
 def packets_of(film: Path) -> list[tuple[int, int]]:
     """Offset and size of each packet in the file."""
     with av.open(str(film)) as container:
@@ -97,14 +132,8 @@ def test_a_paced_file_takes_its_time_and_its_end_is_an_error(tmp_path: Path) -> 
     source.close()
 
 
-def test_a_file_without_timestamps_has_its_frame_rate(film: Path, tmp_path: Path) -> None:
-    raw = tmp_path / "raw.h264"
-    with av.open(str(film)) as container, av.open(str(raw), "w", format="h264") as out:
-        stream = out.add_stream_from_template(container.streams.video[0])
-        for packet in container.demux(container.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                out.mux(packet)
+def test_a_file_without_timestamps_has_its_frame_rate(tmp_path: Path) -> None:
+    raw = remuxed(make_film(tmp_path / "film.mp4"), "h264")
     source = opened(f"file://{raw}")
     times = [p.pts for p in source]
     source.close()
