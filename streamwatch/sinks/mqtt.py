@@ -110,6 +110,7 @@ class MqttSink:
                 self._failed(answer)
         except SinkError as error:  # the outbox cannot be read or written just now
             self._failures += 1
+            self.state = LinkState.CONNECTING
             self._say_once(f"outbox: {error}; tried again")
         finally:
             self._site.metrics.mqtt_connected.set(0)
