@@ -92,22 +92,24 @@ class Camera:
             self._change("connecting")
         self._since = 0.0
         tally = Tally()
+        reason = "stopped"
         try:
             self._watch(stop, tally)
-            reason = "stopped" if stop.is_set() else "disabled"
         except SourceError as error:
             reason = error.reason if error.reason in REASONS else "error"
             self._lost(error, reason)
-        self._meter.read(tally)
-        self._cutter.restart(reason)
-        if reason in REASONS:
+        finally:
+            self._meter.read(tally)
+            self._cutter.restart(reason)
+        if reason != "stopped":
             self._pause(stop, self._backoff.delay(time.monotonic() - self._since if self._since else 0.0))
 
     def _watch(self, stop: threading.Event, tally: Tally) -> None:
+        """Cut clips until ``stop`` or ``enable(False)``."""
         config = self._config
         opening = Opening(config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, tally)
+        read = 0.0
         with closing(open_source(opening)) as source:
-            read = 0.0
             for picture in source:
                 if stop.is_set() or not self._enabled.is_set():
                     return
@@ -125,12 +127,10 @@ class Camera:
     def _found(self, now: float) -> None:
         self._since = now
         self._trouble = ""
-        self._metrics.camera_up.labels(self.name).set(1)
         self._change("online")
         log.info("camera is online", camera=self.name)
 
     def _lost(self, error: SourceError, reason: str) -> None:
-        self._metrics.camera_up.labels(self.name).set(0)
         self._metrics.camera_reconnects.labels(self.name, reason).inc()
         if reason != self._trouble:  # once a trouble, not once an attempt
             log.warning("camera is offline", camera=self.name, reason=reason, error=str(error))
@@ -146,8 +146,7 @@ class Camera:
     def _change(self, state: str) -> None:
         if state != self._state:
             self._state = state
-            if state != "online":
-                self._metrics.camera_up.labels(self.name).set(0)
+            self._metrics.camera_up.labels(self.name).set(state == "online")
             self._status(self.name, state)
 
     def _on_gap(self, reason: str, samples: int) -> None:

@@ -269,6 +269,23 @@ def test_a_fault_of_ours_is_raised_and_the_camera_marked_failed(film: Path) -> N
     assert set(states) <= set(STATES)
 
 
+def test_a_failed_camera_that_is_run_again_begins_a_new_epoch(film: Path) -> None:
+    epochs: list[int] = []
+
+    def deliver(clip: Clip) -> None:
+        epochs.append(clip.epoch)
+        raise ZeroDivisionError
+
+    config = CameraConfig.model_validate({"name": "cam", "url": f"file://{film}"})
+    timing = ClipTiming(size=8, frames=1, clip_seconds=0.1, stride_seconds=0.1)
+    camera = Camera(config, timing, deliver, lambda *_: None, Metrics())
+    for _ in range(2):
+        worker = Worker("camera:cam", camera.run)
+        worker.start()
+        assert worker.join(10)
+    assert epochs == [0, 1]
+
+
 def run_alone(film: Path, deliver: Callable[[object], None], states: list[str]) -> Worker:
     config = CameraConfig.model_validate({"name": "cam", "url": f"file://{film}"})
     timing = ClipTiming(size=8, frames=1, clip_seconds=0.1, stride_seconds=0.1)
