@@ -30,6 +30,7 @@ from streamwatch.rules.rule import Rule
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
+from streamwatch.sinks.outbox import expose
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.video.camera import Camera
@@ -85,7 +86,8 @@ class Pipeline:
         keep.callback(self.outbox.close)
         shown = [rule for rule in self.rules if not rule.shadow]
         watching = {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
-        site = Site(self.outbox.instance, watching, self.outbox, metrics)
+        expose(self.outbox, metrics)
+        site = Site(self.outbox.instance, watching, self.outbox, metrics, self._now)
         self.sink = MqttSink(site, config.mqtt, self._on_command)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(self.rules, salt=self.outbox.instance)

@@ -1,17 +1,15 @@
-"""What a sink is, and those there are."""
+"""What a sink is, and what it is told about the instance it speaks for."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamwatch.config import MqttConfig
 from streamwatch.metrics import Metrics
 from streamwatch.sinks.outbox import Outbox
 
-__all__ = ["SINKS", "Sink", "Site"]
+__all__ = ["Sink", "Site"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +32,3 @@ class Sink(Protocol):
     def run(self, stop: threading.Event) -> None:
         """A worker's body: returns soon after ``stop``; what is not acknowledged by then stays in the outbox."""
         ...
-
-
-def _mqtt(site: Site, config: MqttConfig) -> Sink:
-    from streamwatch.sinks.mqtt import MqttSink
-
-    return MqttSink(site, config)
-
-
-def _jsonl(site: Site, config: MqttConfig) -> Sink:
-    from streamwatch.sinks.jsonl import JsonlSink
-
-    return JsonlSink(site, sys.stdout)
-
-
-SINKS: dict[str, Callable[[Site, MqttConfig], Sink]] = {
-    "mqtt": _mqtt,
-    "jsonl": _jsonl,
-}
