@@ -88,15 +88,14 @@ def check(
         print(json.dumps(Config.model_json_schema(), indent=2))
         return
     try:
-        from streamwatch.models.pack import load_pack
-        from streamwatch.pipeline import rules_of
+        from streamwatch.plan import draw_plan
 
         loaded = load_config(config)
-        pack = load_pack(loaded.model)
-        rules = rules_of(loaded, frozenset(pack.card.events))
+        plan = draw_plan(loaded)
     except StreamwatchError as error:
         _fail(error)
-    _print_site(loaded, rules, f"{pack.card.name} {pack.card.version} ({', '.join(pack.card.events)})")
+    card = plan.pack.card
+    _print_site(loaded, plan.rules, f"{card.name} {card.version} ({', '.join(card.events)})")
 
 
 @app.command()
@@ -162,7 +161,7 @@ def _recording(video: str, model: str, rules: list[Path] | None) -> "Recording":
     from streamwatch.models.onnx import OnnxModel
     from streamwatch.models.pack import load_pack
     from streamwatch.offline import Recording, camera_name, source_url
-    from streamwatch.pipeline import shipped_rules
+    from streamwatch.plan import shipped_rules
     from streamwatch.rules.book import RuleBook
     from streamwatch.rules.loading import load_rules
     from streamwatch.rules.vocabulary import Vocabulary

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,8 @@ from typing import Any
 from streamwatch.config import CameraConfig, Config, HttpConfig, MqttConfig
 from streamwatch.errors import ConfigError
 from streamwatch.offline import camera_name
-from streamwatch.pipeline import Pipeline, shipped_rules
+from streamwatch.pipeline import Pipeline
+from streamwatch.plan import shipped_rules
 from streamwatch.rtsp_server import serve
 from streamwatch.secret import SecretUrl
 from streamwatch.video.h264 import film_scene, film_video
@@ -93,7 +95,9 @@ class Demo:
             }
         else:
             self._say("Rendering the scenes and encoding them to H.264 (once) …")
-            films = {name: film_scene(scene, folder) for name, scene in SCENES.items()}
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                made = pool.map(lambda scene: film_scene(scene, folder), SCENES.values())
+                films = dict(zip(SCENES, made, strict=True))
         return urls | self._stack.enter_context(serve(films))
 
     def _config(self, urls: dict[str, str]) -> Config:

@@ -6,28 +6,22 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 
 from streamwatch import __version__
 from streamwatch.cameras import CameraThreads
 from streamwatch.config import Config
-from streamwatch.errors import ConfigError
 from streamwatch.evaluation import Evaluation, Gap
 from streamwatch.folder import FolderLock
 from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
-from streamwatch.models.inference import Inference, Zones
+from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.pack import load_pack
-from streamwatch.models.zone import zone_cells
+from streamwatch.plan import draw_plan
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
-from streamwatch.rules.loading import load_rules
-from streamwatch.rules.rule import Rule
-from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
@@ -39,7 +33,7 @@ from streamwatch.video.frame import Clip
 from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
 
-__all__ = ["Pipeline", "rules_of", "shipped_rules"]
+__all__ = ["Pipeline"]
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +66,8 @@ class Pipeline:
 
     def _build(self, config: Config) -> None:
         keep, metrics = self._resources, self.metrics
-        pack = load_pack(config.model)
-        if config.events:
-            names = ", ".join(event.name for event in config.events)
-            raise ConfigError(
-                f"events: {names}: pack {pack.card.name} {pack.card.version} scores no events defined by text"
-            )
-        self.rules = rules_of(config, frozenset(pack.card.events))
+        plan = draw_plan(config)
+        pack, self.rules = plan.pack, plan.rules
         lock = FolderLock(config.data_dir)
         keep.callback(lock.close)
         self.model = OnnxModel(pack, config.provider, config.strict_provider)
@@ -92,7 +81,7 @@ class Pipeline:
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(self.rules, salt=self.outbox.instance)
         self._evaluation = Evaluation(book, self._deliver, metrics, self._now)
-        self._inference = Inference(self.model, _zones(config, pack.card.grid), metrics, self._now)
+        self._inference = Inference(self.model, plan.zones, metrics, self._now)
         self._beat = time.monotonic()
         self._cameras = self._camera_threads(config)
         self._build_workers()
@@ -241,27 +230,3 @@ def _end(worker: Worker, limit: float, drain: bool = False) -> list[str]:
         return []
     worker.stop()
     return [] if worker.join(limit) else [worker.name]
-
-
-def _zones(config: Config, grid: int) -> Zones:
-    return {
-        camera.name: [(zone.name, zone_cells(zone.polygon, grid)) for zone in camera.zones] for camera in config.cameras
-    }
-
-
-def rules_of(config: Config, events: frozenset[str]) -> tuple[Rule, ...]:
-    """The rules of ``config`` for a model that scores ``events``. Raises RuleError.
-
-    Where ``rules`` was left out and there is no folder ``rules/``, the shipped ones are used.
-    """
-    paths = config.rules
-    if "rules" not in config.model_fields_set and not all(path.exists() for path in paths):
-        paths = [shipped_rules()]
-    zones = {camera.name: frozenset(zone.name for zone in camera.zones) for camera in config.cameras}
-    return load_rules(paths, Vocabulary(events, tuple(camera.name for camera in config.cameras), zones))
-
-
-def shipped_rules() -> Path:
-    """The folder of rule files that come with streamwatch: in a wheel inside the package, else beside it."""
-    inside = Path(__file__).parent / "shipped_rules"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"

@@ -27,7 +27,9 @@ def drawn() -> dict[str, str | None]:
 
 
 def test_the_drawing_is_true() -> None:
-    actual = {name: kind.__bases__[0].__name__ if kind is not StreamwatchError else None for name, kind in CLASSES.items()}
+    actual = {
+        name: kind.__bases__[0].__name__ if kind is not StreamwatchError else None for name, kind in CLASSES.items()
+    }
     assert drawn() == actual
 
 

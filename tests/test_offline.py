@@ -12,7 +12,7 @@ from streamwatch.errors import SourceError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
 from streamwatch.offline import Recording, camera_name, source_url
-from streamwatch.pipeline import shipped_rules
+from streamwatch.plan import shipped_rules
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.loading import load_rules
 from streamwatch.rules.vocabulary import Vocabulary

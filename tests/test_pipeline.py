@@ -16,9 +16,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import streamwatch
 from streamwatch.config import Config, load_config
-from streamwatch.errors import ConfigError, InferenceError, PortInUseError, RuleError
+from streamwatch.errors import InferenceError, PortInUseError
 from streamwatch.models.detection import Vector
-from streamwatch.pipeline import Pipeline, rules_of, shipped_rules
+from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.video.h264 import film_scene
@@ -175,21 +175,3 @@ def test_a_port_in_use_leaves_nothing_behind(path: Path) -> None:
         with pytest.raises(PortInUseError, match=str(config.http.port)):
             Pipeline(config)
     Pipeline(config).stop()  # folder, broker and port are free again
-
-
-def test_events_by_text_are_refused_by_a_pack_that_cannot(path: Path) -> None:
-    with path.open("a") as file:
-        file.write("events: [{name: climbing, prompts: [a person climbs a fence]}]\n")
-    with pytest.raises(ConfigError, match="climbing"):
-        Pipeline(load_config(path))
-
-
-def test_the_shipped_rules_are_used_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "c.yml").write_text("cameras: [{name: a, url: 'rtsp://h'}]")
-    events = frozenset({"fight", "fall", "shoplifting"})
-    found = {rule.name for rule in rules_of(load_config(tmp_path / "c.yml"), events)}
-    assert found == {path.stem for path in shipped_rules().glob("*.yml") if not path.stem.endswith(".test")}
-    (tmp_path / "c.yml").write_text("rules: [rules/]\ncameras: [{name: a, url: 'rtsp://h'}]")
-    with pytest.raises(RuleError, match="no such file"):
-        rules_of(load_config(tmp_path / "c.yml"), events)

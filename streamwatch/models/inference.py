@@ -52,6 +52,7 @@ class Inference:
         self._zones = zones
         self._metrics = metrics
         self._windows: dict[str, TokenWindow] = {}
+        self._suspects: set[str] = set()  # cameras whose last clip was damaged
         self._failures = 0
 
     def run(
@@ -76,6 +77,7 @@ class Inference:
 
     def process(self, clips: Sequence[Clip]) -> list[Detection]:
         """The detections of ``clips`` (of different cameras), in their order; clips that fail twice are dropped."""
+        clips = [clip for clip in clips if self._admits(clip)]
         if not clips:
             return []
         self._metrics.batch_size.observe(len(clips))
@@ -85,6 +87,20 @@ class Inference:
             return self._retry(clips, error)
         self._failures = 0
         return detections
+
+    def _admits(self, clip: Clip) -> bool:
+        """Whether to look at ``clip``: a single damaged one leaves a hole, so that it never raises an alert alone.
+
+        Damage that lasts is looked at all the same: a lossy network must not blind a camera.
+        """
+        if not clip.damaged:
+            self._suspects.discard(clip.camera)
+            return True
+        if clip.camera in self._suspects:
+            return True
+        self._suspects.add(clip.camera)
+        self._metrics.clips_dropped.labels(clip.camera, "damaged").inc()
+        return False
 
     def _retry(self, clips: Sequence[Clip], error: InferenceError) -> list[Detection]:
         """Once more, one by one: a clip that spoils its batch must not take the others with it."""

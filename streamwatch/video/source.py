@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from streamwatch.secret import SecretUrl
 from streamwatch.video.picture import Opening, Source
 
-__all__ = ["SOURCES", "open_source"]
+__all__ = ["SOURCES", "check_url", "open_source"]
 
 
 def _ffmpeg(opening: Opening) -> Source:
@@ -35,6 +36,14 @@ SOURCES: dict[str, Callable[[Opening], Source]] = {
     "device": _device,
     "synthetic": _synthetic,
 }
+
+
+def check_url(url: SecretUrl) -> None:
+    """Refuse at start what no retry can mend: a scene that does not exist. Raises ConfigError."""
+    if url.scheme == "synthetic":
+        from streamwatch.video.synthetic_source import parse_synthetic
+
+        parse_synthetic(url.reveal())
 
 
 def open_source(opening: Opening) -> Source:

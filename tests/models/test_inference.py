@@ -50,9 +50,9 @@ class Deterministic:
         return np.asarray((visual[..., 0] * mask).sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True) / 255)
 
 
-def clip(camera: str, index: int, level: int = 51, epoch: int = 0) -> Clip:
+def clip(camera: str, index: int, level: int = 51, epoch: int = 0, damaged: bool = False) -> Clip:
     frames = np.full((2, 32, 32, 3), level, np.uint8)
-    return Clip(camera, 100.0 + index, 101.0 + index, frames, epoch, index)
+    return Clip(camera, 100.0 + index, 101.0 + index, frames, epoch, index, damaged)
 
 
 def inference(zones: Zones | None = None) -> tuple[Inference, Deterministic, Metrics]:
@@ -93,6 +93,18 @@ def test_a_zone_costs_no_second_pass_of_the_encoder() -> None:
     assert scores(stage.process([clip("a", 0, 51)])) == [("a", None, 0.2), ("a", "left", 0.2), ("a", "right", 0.0)]
     assert model.batches == [1]
     assert metrics.registry.get_sample_value("streamwatch_windows_total", {"camera": "a"}) == 1
+
+
+def test_a_single_damaged_clip_is_a_hole_and_lasting_damage_is_looked_at() -> None:
+    stage, _, metrics = inference()
+    stage.process([clip("a", 0, 51)])
+    assert stage.process([clip("a", 1, 255, damaged=True)]) == []
+    (detection,) = stage.process([clip("a", 2, 51)])
+    assert (detection.scores["fight"], detection.filled) == (pytest.approx(0.2), 0.5)
+    assert stage.process([clip("a", 3, 51, damaged=True)]) == []
+    assert len(stage.process([clip("a", 4, 51, damaged=True), clip("b", 4)])) == 2
+    dropped = {"camera": "a", "reason": "damaged"}
+    assert metrics.registry.get_sample_value("streamwatch_clips_dropped_total", dropped) == 2
 
 
 def test_a_clip_that_fails_is_dropped_and_the_others_go_on() -> None:

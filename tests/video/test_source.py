@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from streamwatch.config import SCHEMES
-from streamwatch.errors import SourceError
+from streamwatch.errors import ConfigError, SourceError
 from streamwatch.secret import SecretUrl
 from streamwatch.video.ffmpeg import PROTOCOLS
 from streamwatch.video.picture import Opening, Source
-from streamwatch.video.source import SOURCES, open_source
+from streamwatch.video.source import SOURCES, check_url, open_source
 from tests.video.rtsp import free_port
 
 
@@ -42,3 +42,13 @@ def test_a_source_iterates_pictures_and_closes_twice(url: str, film: Path) -> No
     assert picture.scale(8).shape == (8, 8, 3)
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize("url", ["synthetic:fall?seed=1", "rtsp://h/x", "device:0", "file:x.mp4"])
+def test_check_url_lets_pass_what_may_come_up_later(url: str) -> None:
+    check_url(SecretUrl(url))
+
+
+def test_check_url_refuses_what_no_retry_can_mend() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'fall'"):
+        check_url(SecretUrl("synthetic:fal"))
