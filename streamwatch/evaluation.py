@@ -6,29 +6,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import Detection
+from streamwatch.models.detection import Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
 
-__all__ = ["Evaluation", "Gap"]
+__all__ = ["Evaluation"]
 
 log = logging.getLogger(__name__)
 
 QUEUE = 64  # detections: a few seconds of a full machine; then inference waits, and so the mailbox drops
 BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
 TICK = 1.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """The stream of ``camera`` broke off at ``at`` (UTC seconds)."""
-
-    camera: str
-    at: float
 
 
 class Evaluation:

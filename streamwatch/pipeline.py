@@ -11,12 +11,13 @@ from types import TracebackType
 from streamwatch import __version__
 from streamwatch.cameras import CameraThreads
 from streamwatch.config import Config
-from streamwatch.evaluation import Evaluation, Gap
+from streamwatch.evaluation import Evaluation
 from streamwatch.folder import FolderLock
 from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
+from streamwatch.models.detection import Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.plan import draw_plan

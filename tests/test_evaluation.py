@@ -8,9 +8,9 @@ import pytest
 
 from streamwatch.document import parse_document
 from streamwatch.errors import SinkError
-from streamwatch.evaluation import QUEUE, Evaluation, Gap
+from streamwatch.evaluation import QUEUE, Evaluation
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import Detection, ModelInfo
+from streamwatch.models.detection import Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import parse_rules

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detection", "ModelInfo", "Token", "Vector"]
+__all__ = ["Detection", "Gap", "ModelInfo", "Token", "Vector"]
 
 Vector = NDArray[np.float32]
 
@@ -55,3 +55,11 @@ class Detection:
     motion: float
     filled: float
     model: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The stream of ``camera`` broke off at ``at`` (UTC seconds)."""
+
+    camera: str
+    at: float
