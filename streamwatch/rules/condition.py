@@ -10,10 +10,13 @@ from typing import Protocol
 
 from streamwatch.models.detection import Detection
 
-__all__ = ["SILENCE", "Condition", "Evidence", "Term"]
+__all__ = ["EPSILON", "SILENCE", "Condition", "Evidence", "Term"]
 
 SILENCE = 10.0
 """Seconds without a detection after which nothing is believed about a camera (or zone) any more."""
+
+EPSILON = 1e-3
+"""Seconds by which lengths of time may fall short: event times near 2e9 carry 2.4e-7 s, stream clocks less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Condition(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget everything: unknown again."""
+        """What holds is unknown again. What has happened (a step of a sequence, a thing counted) stays so."""
         ...
 
 

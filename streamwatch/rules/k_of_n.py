@@ -89,5 +89,5 @@ def parse_k_of_n(node: Node) -> KOfN:
     keys = node.read(_KOfNKeys)
     part = node.term("k_of_n")
     if len(part.zones) != 1:
-        node.require("counts the detections of one zone; its condition names several", "k_of_n")
+        node.require(f"counts the detections of one zone; its condition listens to {len(part.zones)}", "k_of_n")
     return KOfN(part, keys.at_least, keys.of)

@@ -4,21 +4,31 @@ from collections.abc import Callable, Mapping
 
 from streamwatch.document import nearest
 from streamwatch.errors import RuleError
+from streamwatch.rules.absent import parse_absent
 from streamwatch.rules.condition import Term
+from streamwatch.rules.count import parse_count
 from streamwatch.rules.event import parse_event
 from streamwatch.rules.k_of_n import parse_k_of_n
 from streamwatch.rules.logic import parse_all, parse_any, parse_not
+from streamwatch.rules.motion import parse_motion
 from streamwatch.rules.node import Node
+from streamwatch.rules.schedule import parse_schedule
+from streamwatch.rules.sequence import parse_sequence
 from streamwatch.rules.vocabulary import Vocabulary
 
 __all__ = ["MAX_DEPTH", "MAX_TERMS", "OPERATORS", "parse_condition"]
 
 OPERATORS: Mapping[str, Callable[[Node], Term]] = {
     "event": parse_event,
+    "motion": parse_motion,
     "all": parse_all,
     "any": parse_any,
     "not": parse_not,
     "k_of_n": parse_k_of_n,
+    "absent": parse_absent,
+    "sequence": parse_sequence,
+    "count": parse_count,
+    "schedule": parse_schedule,
 }
 MAX_DEPTH = 8
 MAX_TERMS = 128

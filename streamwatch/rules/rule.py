@@ -120,6 +120,8 @@ def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[R
         faults += [f"{place}.cameras: {fault}" for g in entry.cameras if (fault := vocabulary.fault_of_camera(g))]
         try:
             when = parse_condition(entry.when, f"{place}.when", vocabulary, entry.cameras)
+            if not when.zones:
+                raise RuleError(f"{place}.when: hears no detection; join it with an event, motion or camera by all")
             rules.append(_rule(entry, when, place))
         except RuleError as error:
             faults.append(str(error))

@@ -14,7 +14,7 @@ from ulid import ULID
 
 from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType, Incident, IncidentState
-from streamwatch.rules.condition import SILENCE, Evidence
+from streamwatch.rules.condition import EPSILON, SILENCE, Evidence
 from streamwatch.rules.rule import Rule
 
 __all__ = ["HEARTBEAT", "PEAK_STEP", "Watch", "incident_id"]
@@ -22,7 +22,6 @@ __all__ = ["HEARTBEAT", "PEAK_STEP", "Watch", "incident_id"]
 PEAK_STEP = 0.1  # an update is worth sending when the peak rose by this much …
 PEAK_PAUSE = 1.0  # … but not sooner than this many seconds after the last message
 HEARTBEAT = 30.0  # and after this many seconds of firing without a message
-_EPSILON = 1e-3  # seconds; event times near 2e9 carry 2.4e-7 s, stream clocks less
 _NOTHING: tuple[Alert, ...] = ()
 
 
@@ -158,7 +157,7 @@ class Watch:
 
     def _speak(self, at: float, stretch: _Stretch) -> tuple[Alert, ...]:
         if stretch.opened is None:
-            if at - stretch.since < self.rule.hold - _EPSILON:
+            if at - stretch.since < self.rule.hold - EPSILON:
                 return _NOTHING
             stretch.id = incident_id(self._salt, self.rule.name, self.camera, stretch.since)
             stretch.opened = at

@@ -24,8 +24,9 @@ def detection(
     at: float, fall: float = 0.0, camera: str = "dock", zone: str | None = None, **scores: float
 ) -> Detection:
     """Scores at ``at`` seconds after T0."""
+    motion = scores.pop("motion", 0.1)
     every = {"fall": fall, "fight": 0.0, "shoplifting": 0.0} | scores
-    return Detection(camera, T0 + at - 16, T0 + at, zone, every, 0.1, 1.0, MODEL)
+    return Detection(camera, T0 + at - 16, T0 + at, zone, every, motion, 1.0, MODEL)
 
 
 def rules(*entries: Mapping[str, object]) -> tuple[Rule, ...]:
@@ -46,6 +47,23 @@ def condition(when: object) -> Condition:
 def play(running: RuleBook, scores: Iterable[tuple[float, float]]) -> list[Alert]:
     """What ``running`` answers to (time, score of fall) pairs."""
     return [alert for at, score in scores for alert in running.observe(detection(at, score))]
+
+
+def marks(when: object, *rows: str) -> str:
+    """What ``when`` says each second, ``#`` yes, ``.`` no, ``?`` unknown; ``rows`` are scores of fall, fight, motion
+    likewise (``#`` 0.9, ``.`` 0.05, blank in the first: no detection).
+    """
+    running, answers = condition(when), ""
+    levels = {"#": 0.9, ".": 0.05}
+    for second, column in enumerate(zip(*rows, strict=True)):
+        if column[0] == " ":
+            answers += " "
+            continue
+        fall, fight, motion = ([levels.get(mark, 0.05) for mark in column] + [0.05, 0.05])[:3]
+        answers += {True: "#", False: ".", None: "?"}[
+            running.observe(detection(second, fall, fight=fight, motion=motion))
+        ]
+    return answers
 
 
 def brief(alerts: Iterable[Alert]) -> list[tuple[str, float]]:

@@ -15,7 +15,13 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "any": {"any": [EVENT, {"not": GATE}]},
     "not": {"not": EVENT},
     "k_of_n": {"k_of_n": EVENT, "at_least": 2, "of": 4},
+    "motion": {"motion": 0.05, "off": 0.04},
+    "absent": {"absent": EVENT, "for": "3s"},
+    "sequence": {"sequence": [EVENT, {"event": "fight", "on": 0.5}], "within": "6s"},
+    "count": {"count": EVENT, "in": "8s", "at_least": 2},
+    "schedule": {"schedule": ["22:13-22:14"], "timezone": "UTC"},
 }
+KNOWS_WITHOUT_LOOKING = ("schedule", "count")
 SCORE = st.floats(0, 1)
 SEEN = st.lists(st.tuples(st.sampled_from([None, "gate", "ramp"]), SCORE, SCORE), min_size=1, max_size=30)
 
@@ -37,11 +43,12 @@ def test_promises(operator: str, seen: list[tuple[str | None, float, float]]) ->
         assert again.observe(detection(t, fall, zone=zone, fight=fight)) is holds  # no hidden state
     running.reset()
     assert running.evidence() is None
-    assert running.observe(detection(len(seen), 1.0, zone="nowhere")) is None  # forgot everything
+    if operator not in KNOWS_WITHOUT_LOOKING:
+        assert running.observe(detection(len(seen), 1.0, zone="nowhere")) is None
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_names_the_zones_it_needs(operator: str) -> None:
     zones = parse_condition(EXAMPLES[operator], "", SITE, ("dock",)).zones
-    expected: set[str | None] = {None, "gate"} if operator in ("all", "any") else {None}
-    assert set(zones) == expected
+    expected: dict[str, set[str | None]] = {"all": {None, "gate"}, "any": {None, "gate"}, "schedule": set()}
+    assert set(zones) == expected.get(operator, {None})

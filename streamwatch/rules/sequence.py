@@ -1,0 +1,123 @@
+"""``sequence … within``: one thing after another: ``{sequence: [{event: fall, on: 0.8}, …], within: 60s}``.
+
+It holds at a detection at which its last step holds, if the steps before held at earlier detections, in order, the
+first no longer than ``within`` ago; whatever happened in between does not matter (skip till next match). Two steps
+never match at one and the same time, and a step that holds for long may be matched at any moment of it. So it goes on
+holding while the last step does, until the first is too long ago.
+
+**Overlap.** Of two partial matches that have come equally far only that whose first step was later is kept: whatever
+completes the other completes it too. So there are never more than one a step, and none is lost for lack of room.
+
+What has happened stays so: a gap or silence makes the steps unknown, but does not undo those already matched. Its
+evidence is that of the last step that has any.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamwatch.models.detection import Detection
+from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Term
+from streamwatch.rules.duration import Duration
+from streamwatch.rules.node import Node
+
+__all__ = ["MAX_STEPS", "Sequence", "SequenceCondition", "parse_sequence"]
+
+MAX_STEPS = 16
+
+
+class _SequenceKeys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    sequence: Annotated[list[object], Field(min_length=2, max_length=MAX_STEPS)]
+    within: Annotated[Duration, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The parsed operator; ``within`` is in seconds."""
+
+    steps: tuple[Term, ...]
+    within: float
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        return frozenset[str | None]().union(*(step.zones for step in self.steps))
+
+    def start(self) -> Condition:
+        return SequenceCondition(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The steps up to one of them matched: when the first did, and the last evidence among them."""
+
+    began: float
+    evidence: Evidence | None
+
+
+class SequenceCondition:
+    """``sequence`` at work."""
+
+    __slots__ = ("_evidence", "_matched", "_new", "_now", "_steps", "_within")
+
+    def __init__(self, term: Sequence) -> None:
+        self._steps = tuple(step.start() for step in term.steps)
+        self._within = term.within + EPSILON
+        self._matched: list[_Match | None] = [None] * len(self._steps)  # by step, at times before now
+        self._new: dict[int, _Match] = {}  # at the time that is now
+        self._now = -inf
+        self._evidence: Evidence | None = None
+
+    def observe(self, detection: Detection) -> bool | None:
+        values = [step.observe(detection) for step in self._steps]  # each step sees each detection
+        self._advance(detection.end)
+        for i, value in enumerate(values):
+            if value and (match := self._match(i)):
+                self._new[i] = match
+        complete = self._new.get(len(self._steps) - 1) if values[-1] else None
+        self._evidence = complete.evidence if complete else None
+        return None if values[-1] is None else complete is not None
+
+    def evidence(self) -> Evidence | None:
+        return self._evidence
+
+    def reset(self) -> None:
+        self._settle()
+        self._now = -inf
+        self._evidence = None
+        for step in self._steps:
+            step.reset()
+
+    def _match(self, i: int) -> _Match | None:
+        """The match that step ``i`` makes now, if those before it allow one."""
+        found = self._steps[i].evidence()
+        if i == 0:
+            return _Match(self._now, found)
+        before = self._matched[i - 1]
+        if before is None or self._now - before.began > self._within:
+            return None
+        return _Match(before.began, found or before.evidence)
+
+    def _advance(self, at: float) -> None:
+        if at <= self._now:  # another zone is ahead
+            return
+        self._settle()
+        newest = max((match.began for match in self._matched if match), default=-inf)
+        if newest - at > SILENCE:  # the clock was set back
+            self._matched = [None] * len(self._steps)
+            newest = -inf
+        self._now = max(at, newest)
+
+    def _settle(self) -> None:
+        for i, match in self._new.items():
+            self._matched[i] = match
+        self._new.clear()
+
+
+def parse_sequence(node: Node) -> Sequence:
+    """The operator from its mapping. Raises RuleError."""
+    keys = node.read(_SequenceKeys)
+    return Sequence(node.terms("sequence"), keys.within)
