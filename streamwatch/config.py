@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationError,
@@ -26,6 +27,7 @@ __all__ = [
     "HttpConfig",
     "MqttConfig",
     "Polygon",
+    "ScoresConfig",
     "TlsConfig",
     "ZoneConfig",
     "explain",
@@ -129,6 +131,14 @@ class HttpConfig(_Model):
     port: Port = 9108
 
 
+class ScoresConfig(_Model):
+    """The score log in ``data_dir``/scores; the oldest hours go when either limit is reached."""
+
+    enabled: bool = True
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+    max_bytes: Annotated[ByteSize, Field(ge=1_000_000, description="bytes, or with a unit: 5GB")] = ByteSize(5 * 10**9)
+
+
 class Config(_Model):
     """``streamwatch.yml``. Only ``cameras`` is required."""
 
@@ -141,6 +151,7 @@ class Config(_Model):
     rules: list[Path] = [Path("rules/")]
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
+    scores: ScoresConfig = ScoresConfig()
 
     @model_validator(mode="after")
     def _distinct(self) -> "Config":

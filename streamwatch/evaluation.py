@@ -12,6 +12,7 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
+from streamwatch.sinks.scores import ScoreLog
 
 __all__ = ["Evaluation"]
 
@@ -26,7 +27,7 @@ class Evaluation:
     """Owns the rule book. ``put`` blocks while the queue is full; ``run`` is the rules thread's body.
 
     ``deliver`` keeps an alert for good; while it raises SinkError, alerts wait in memory, in order. ``now`` gives
-    UTC seconds by the cameras' clock.
+    UTC seconds by the cameras' clock. ``scores`` keeps what was evaluated, after its alerts are on their way.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Evaluation:
         deliver: Callable[[Alert], object],
         metrics: Metrics,
         now: Callable[[], float] = time.time,
+        scores: ScoreLog | None = None,
     ) -> None:
         self._now = now
         self._book = book
         self._deliver = deliver
         self._metrics = metrics
+        self._scores = scores
         self._queue: queue.Queue[Detection | Gap] = queue.Queue(maxsize=QUEUE)
         self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
         self._done = threading.Event()
@@ -66,11 +69,15 @@ class Evaluation:
             self._keep(self._book.close(self._now(), "shutdown"))
         finally:
             self._done.set()
+            if self._scores is not None:
+                self._scores.close()
 
     def _turn(self, timeout: float) -> None:
         if time.monotonic() - self._ticked >= TICK:  # also while others are busy: a silent camera's incident must end
             self._ticked = time.monotonic()
             self._keep(self._book.tick(self._now()))
+            if self._scores is not None:
+                self._scores.tick(self._now())
         try:
             item = self._queue.get(timeout=timeout)
         except queue.Empty:
@@ -79,6 +86,8 @@ class Evaluation:
         alerts = self._book.gap(item.camera, item.at) if isinstance(item, Gap) else self._book.observe(item)
         self._metrics.stage_seconds.labels("rules").observe(time.perf_counter() - began)
         self._keep(alerts)
+        if self._scores is not None:
+            self._scores.add(item)
 
     def _keep(self, alerts: tuple[Alert, ...]) -> None:
         for alert in alerts:

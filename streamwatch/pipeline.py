@@ -26,6 +26,7 @@ from streamwatch.rules.book import RuleBook
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
+from streamwatch.sinks.scores import Retention, ScoreLog
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.video.camera import Camera
@@ -81,7 +82,8 @@ class Pipeline:
         self.sink = MqttSink(site, config.mqtt, self._on_command)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(self.rules, salt=self.outbox.instance)
-        self._evaluation = Evaluation(book, self._deliver, metrics, self._now)
+        scores = _score_log(config, metrics)
+        self._evaluation = Evaluation(book, self._deliver, metrics, self._now, scores)
         self._inference = Inference(self.model, plan.zones, metrics, self._now)
         self._beat = time.monotonic()
         self._cameras = self._camera_threads(config)
@@ -231,3 +233,12 @@ def _end(worker: Worker, limit: float, drain: bool = False) -> list[str]:
         return []
     worker.stop()
     return [] if worker.join(limit) else [worker.name]
+
+
+def _score_log(config: Config, metrics: Metrics) -> ScoreLog | None:
+    keep = config.scores
+    if not keep.enabled:
+        return None
+    retention = Retention(keep.keep_days, keep.max_bytes)
+    count = metrics.scores_dropped
+    return ScoreLog(config.data_dir / "scores", retention, lambda rows, reason: count.labels(reason).inc(rows))

@@ -26,6 +26,12 @@ def test_needs_cameras_only(tmp_path: Path) -> None:
     assert config.mqtt.client_id.startswith("streamwatch-")
 
 
+def test_the_score_log_has_sizes_with_units(tmp_path: Path) -> None:
+    scores = load(tmp_path, CAMERA + "scores: {keep_days: 7, max_bytes: 1.5GB}").scores
+    assert (scores.enabled, scores.keep_days, scores.max_bytes) == (True, 7, 1_500_000_000)
+    assert not load(tmp_path, CAMERA + "scores: {enabled: false}").scores.enabled
+
+
 def test_never_shows_a_password(tmp_path: Path) -> None:
     config = load(tmp_path, CAMERA)
     assert "S3CR3T" not in repr(config)
@@ -48,6 +54,10 @@ def test_never_shows_a_password(tmp_path: Path) -> None:
         ("cameras: [{name: a, url: 7}]", "cameras[0].url: must be a string"),
         ("cameras: [{name: a, url: 'rtsp://[h'}]", "cameras[0].url: is not a URL"),
         (CAMERA + "mqtt: {port: 99999}", "mqtt.port: Input should be less than or equal to 65535"),
+        (CAMERA + "scores: {max_bytes: 5 fish}", "scores.max_bytes: could not interpret byte unit"),
+        (CAMERA + "scores: {max_bytes: 1kB}", "scores.max_bytes: Input should be greater than or equal to 1000000"),
+        (CAMERA + "scores: {keep_days: 0}", "scores.keep_days: Input should be greater than 0"),
+        (CAMERA + "scores: {keep: 3}", "scores.keep: unknown key"),
         (CAMERA + "provider: gpu", "provider: Input should be 'auto', 'cpu', 'cuda' or 'tensorrt'"),
         ("cameras: [{name: a, url: 'rtsp://h'}, {name: a, url: 'rtsp://i'}]", "camera name 'a' is used twice"),
         (

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.sinks.score_files import read_rows
+from streamwatch.sinks.scores import ScoreLog
 from streamwatch.worker import Worker
 
 RULES = """
@@ -37,11 +40,11 @@ def detection(at: float, score: float) -> Detection:
 class Stage:
     """A running evaluation whose store can be broken."""
 
-    def __init__(self) -> None:
+    def __init__(self, scores: ScoreLog | None = None) -> None:
         self.kept: list[Alert] = []
         self.broken = threading.Event()
         self.metrics = Metrics()
-        self.evaluation = Evaluation(book(), self.keep, self.metrics)
+        self.evaluation = Evaluation(book(), self.keep, self.metrics, scores=scores)
         self.worker = Worker("rules", self.evaluation.run)
 
     def keep(self, alert: Alert) -> None:
@@ -157,3 +160,27 @@ def test_put_does_not_hang_on_a_dead_stage(stage: Stage) -> None:
     stage.end()
     for _ in range(2 * QUEUE):
         stage.evaluation.put(detection(time.time(), 0.1))
+
+
+def test_what_was_evaluated_is_logged(tmp_path: Path) -> None:
+    stage = Stage(ScoreLog(tmp_path))
+    now = time.time()
+    put: list[Detection | Gap] = [detection(now - 2, 0.1), Gap("dock", now - 1), detection(now, 0.9)]
+    for item in put:
+        stage.evaluation.put(item)
+    stage.worker.start()
+    wait_for(lambda: stage.kept)
+    stage.end()
+    assert list(read_rows(tmp_path)) == put
+
+
+def test_a_score_log_that_cannot_be_written_holds_up_no_alert(tmp_path: Path) -> None:
+    (tmp_path / "scores").write_text("in the way")
+    lost: list[tuple[int, str]] = []
+    stage = Stage(ScoreLog(tmp_path / "scores", on_drop=lambda rows, reason: lost.append((rows, reason))))
+    stage.worker.start()
+    stage.evaluation.put(detection(time.time(), 0.9))
+    wait_for(lambda: types(stage.kept) == [AlertType.NEW])
+    stage.end()
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END]
+    assert lost == [(1, "write")]
