@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import Detection, Gap
+from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
 from streamwatch.sinks.scores import ScoreLog
@@ -43,7 +43,7 @@ class Evaluation:
         self._deliver = deliver
         self._metrics = metrics
         self._scores = scores
-        self._queue: queue.Queue[Detection | Gap] = queue.Queue(maxsize=QUEUE)
+        self._queue: queue.Queue[Detection | Gap | CameraState] = queue.Queue(maxsize=QUEUE)
         self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
         self._done = threading.Event()
         self._errors: dict[str, int] = {}
@@ -51,7 +51,7 @@ class Evaluation:
         self.beat = time.monotonic()
         self.storing = True
 
-    def put(self, item: Detection | Gap) -> None:
+    def put(self, item: Detection | Gap | CameraState) -> None:
         """Hand on ``item``; waits for room as long as the rules thread lives."""
         while not self._done.is_set():
             try:
@@ -83,11 +83,18 @@ class Evaluation:
         except queue.Empty:
             return
         began = time.perf_counter()
-        alerts = self._book.gap(item.camera, item.at) if isinstance(item, Gap) else self._book.observe(item)
+        alerts = self._evaluate(item)
         self._metrics.stage_seconds.labels("rules").observe(time.perf_counter() - began)
         self._keep(alerts)
-        if self._scores is not None:
+        if self._scores is not None and not isinstance(item, CameraState):
             self._scores.add(item)
+
+    def _evaluate(self, item: Detection | Gap | CameraState) -> tuple[Alert, ...]:
+        if isinstance(item, Gap):
+            return self._book.gap(item.camera, item.at)
+        if isinstance(item, CameraState):
+            return self._book.camera(item.camera, item.state, item.at)
+        return self._book.observe(item)
 
     def _keep(self, alerts: tuple[Alert, ...]) -> None:
         for alert in alerts:

@@ -17,7 +17,7 @@ from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import Gap
+from streamwatch.models.detection import CameraState, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.plan import draw_plan
@@ -218,6 +218,7 @@ class Pipeline:
         if state in ("offline", "failed", "disabled"):
             self._mailbox.discard(camera, "offline")
             self._evaluation.put(Gap(camera, self._now()))
+        self._evaluation.put(CameraState(camera, state, self._now()))
 
     def _on_command(self, camera: str, enabled: bool) -> None:
         self._cameras.enable(camera, enabled)

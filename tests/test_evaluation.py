@@ -11,7 +11,7 @@ from streamwatch.document import parse_document
 from streamwatch.errors import SinkError
 from streamwatch.evaluation import QUEUE, Evaluation
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import Detection, Gap, ModelInfo
+from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import parse_rules
@@ -23,6 +23,7 @@ from streamwatch.worker import Worker
 RULES = """
 rules:
   - {alert: fight, when: {event: fight, on: 0.7, off: 0.5}, keep_firing_for: 1s}
+  - {alert: away, when: {camera: offline}}
   - {alert: tryout, shadow: true, when: {event: fight, on: 0.7, off: 0.5}}
 """
 INFO = ModelInfo("tiny", "1", "0" * 64)
@@ -184,3 +185,11 @@ def test_a_score_log_that_cannot_be_written_holds_up_no_alert(tmp_path: Path) ->
     stage.end()
     assert types(stage.kept) == [AlertType.NEW, AlertType.END]
     assert lost == [(1, "write")]
+
+
+def test_a_state_of_a_camera_reaches_the_rules(stage: Stage) -> None:
+    stage.worker.start()
+    stage.evaluation.put(CameraState("dock", "offline", time.time()))
+    wait_for(lambda: stage.kept)
+    stage.end()
+    assert [(alert.rule, alert.type) for alert in stage.kept] == [("away", AlertType.NEW), ("away", AlertType.END)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detection", "Gap", "ModelInfo", "Token", "Vector"]
+__all__ = ["CameraState", "Detection", "Gap", "ModelInfo", "Token", "Vector"]
 
 Vector = NDArray[np.float32]
 
@@ -62,4 +62,13 @@ class Gap:
     """The stream of ``camera`` broke off at ``at`` (UTC seconds)."""
 
     camera: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """``camera`` changed to ``state`` (online, offline, …) at ``at`` (UTC seconds)."""
+
+    camera: str
+    state: str
     at: float

@@ -1,11 +1,12 @@
 """All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
 
 from collections.abc import Callable, Iterable
-from math import inf
+from math import floor, inf, isfinite
 
 from streamwatch.errors import StreamwatchError
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Alert, Incident
+from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.watch import Watch
@@ -14,6 +15,8 @@ __all__ = ["RuleBook"]
 
 # What a faulty operator or detection may raise. Stated, because anything else is a fault of ours and fatal.
 _FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+_STATUS_ALONE = frozenset((STATUS,))
 
 
 class _Line:
@@ -24,6 +27,16 @@ class _Line:
     def __init__(self, watches: tuple[Watch, ...]) -> None:
         self.watches = watches
         self.last = -inf
+
+
+class _State:
+    """A camera's state, and until when it was told to the rules."""
+
+    __slots__ = ("told", "value")
+
+    def __init__(self, value: str, told: float) -> None:
+        self.value = value
+        self.told = told
 
 
 class RuleBook:
@@ -42,6 +55,7 @@ class RuleBook:
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
         self._lines: dict[str, dict[str | None, _Line]] = {}
+        self._states: dict[str, _State] = {}  # of the cameras of whose state some rule wants to hear
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
         """The alerts that ``detection`` causes. Event time of its camera becomes ``detection.end``."""
@@ -58,6 +72,7 @@ class RuleBook:
                 return alerts
             alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
             line = self._open(detection.camera, detection.zone)
+            alerts += self._each(line.watches, lambda watch: watch.rewind(at))
         line.last = at
         for watch in line.watches:
             if at >= watch.deadline:
@@ -71,16 +86,31 @@ class RuleBook:
     def tick(self, at: float) -> tuple[Alert, ...]:
         """Let time pass without detections: it is ``at`` (UTC s) now. Call it about once a second."""
         due = at - self._lateness
-        return self._each(self._all(), lambda watch: watch.expire(due) if due >= watch.deadline else ())
+        told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
+        return told + self._each(self._all(), lambda watch: watch.expire(due) if due >= watch.deadline else ())
+
+    def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
+        """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise."""
+        if not self._open(camera, STATUS).watches:
+            return ()
+        alerts = self._tell(camera, at)
+        before = self._states.get(camera)
+        if before is not None and 0 < before.told - at <= SILENCE:
+            at = before.told  # told late; only a clock set back makes it go back
+        self._states[camera] = _State(state, at)
+        return alerts + self.observe(status(camera, state, at))
 
     def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
         """The stream of ``camera`` broke at ``at``: nothing is carried across.
 
         Pending incidents lapse; firing ones are interrupted and end after keep_firing_for, unless the condition
-        holds again. The detections that follow may bear any time.
+        holds again. The detections that follow may bear any time. The camera's state stays known.
         """
-        self._lines.pop(camera, None)
-        return self._each(self._watches.get(camera, ()), lambda watch: watch.lose(at, "gap"))
+        lines = self._lines.pop(camera, {})
+        if STATUS in lines:
+            self._lines[camera] = {STATUS: lines[STATUS]}
+        broken = (watch for watch in self._watches.get(camera, ()) if watch.rule.when.zones != _STATUS_ALONE)
+        return self._each(broken, lambda watch: watch.lose(at, "gap"))
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         """End all that is open: the rules are about to stop or to be replaced."""
@@ -89,6 +119,19 @@ class RuleBook:
     def incidents(self) -> tuple[Incident, ...]:
         """Those open now, pending and firing, by camera and rule as first seen."""
         return tuple(incident for watch in self._all() if (incident := watch.incident()))
+
+    def _tell(self, camera: str, until: float) -> tuple[Alert, ...]:
+        """Repeat the state of ``camera`` at each whole second up to ``until``."""
+        state = self._states.get(camera)
+        if state is None or not isfinite(until):
+            return ()
+        if until - state.told > SILENCE:  # nobody let time pass: what happened meanwhile is not known
+            state.told = floor(until) - 1.0
+        alerts: tuple[Alert, ...] = ()
+        while (second := floor(state.told) + 1.0) <= until:
+            state.told = second
+            alerts += self.observe(status(camera, state.value, second))
+        return alerts
 
     def _all(self) -> Iterable[Watch]:
         return (watch for watches in self._watches.values() for watch in watches)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamwatch.rules.camera import STATUS
 from streamwatch.rules.operators import OPERATORS, parse_condition
 from tests.rules.play import SITE, condition, detection
 
@@ -16,6 +17,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "not": {"not": EVENT},
     "k_of_n": {"k_of_n": EVENT, "at_least": 2, "of": 4},
     "motion": {"motion": 0.05, "off": 0.04},
+    "camera": {"camera": "offline"},
     "absent": {"absent": EVENT, "for": "3s"},
     "sequence": {"sequence": [EVENT, {"event": "fight", "on": 0.5}], "within": "6s"},
     "count": {"count": EVENT, "in": "8s", "at_least": 2},
@@ -50,5 +52,10 @@ def test_promises(operator: str, seen: list[tuple[str | None, float, float]]) ->
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_names_the_zones_it_needs(operator: str) -> None:
     zones = parse_condition(EXAMPLES[operator], "", SITE, ("dock",)).zones
-    expected: dict[str, set[str | None]] = {"all": {None, "gate"}, "any": {None, "gate"}, "schedule": set()}
+    expected: dict[str, set[str | None]] = {
+        "all": {None, "gate"},
+        "any": {None, "gate"},
+        "schedule": set(),
+        "camera": {STATUS},
+    }
     assert set(zones) == expected.get(operator, {None})
