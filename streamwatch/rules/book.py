@@ -8,6 +8,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Alert, Incident
 from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.inhibition import in_order
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.watch import Watch
 
@@ -48,6 +49,7 @@ class RuleBook:
 
     def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 5.0) -> None:
         self.rules = tuple(rules)
+        self._ordered = in_order(self.rules)
         self.errors: dict[str, int] = {}  # rule → evaluations that raised
         self.last_errors: dict[str, str] = {}
         self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
@@ -142,11 +144,17 @@ class RuleBook:
 
     def _open(self, camera: str, zone: str | None) -> _Line:
         if camera not in self._watches:
-            self._watches[camera] = tuple(
-                Watch(rule, camera, self._salt) for rule in self.rules if rule.watches(camera)
-            )
+            self._watches[camera] = self._watch(camera)
         listening = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
         return self._lines.setdefault(camera, {}).setdefault(zone, _Line(listening))
+
+    def _watch(self, camera: str) -> tuple[Watch, ...]:
+        named: dict[str, Watch] = {}
+        for rule in self._ordered:
+            if rule.watches(camera):
+                inhibitors = tuple(named[name] for name in rule.inhibited_by if name in named)
+                named[rule.name] = Watch(rule, camera, self._salt, inhibitors)
+        return tuple(named.values())
 
     def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
         name = watch.rule.name

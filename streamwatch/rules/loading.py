@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamwatch.document import read_document
 from streamwatch.errors import ConfigError, RuleError
+from streamwatch.rules.inhibition import faults_of_inhibition
 from streamwatch.rules.rule import Rule, parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
 
@@ -47,6 +48,8 @@ def load_rules(paths: Iterable[Path], vocabulary: Vocabulary) -> tuple[Rule, ...
         except ConfigError as error:
             faults.append(str(error))
     faults += _repeats(rules)
+    if not faults:
+        faults = faults_of_inhibition(rules)
     if faults:
         raise RuleError("\n".join(faults))
     for rule in rules:

@@ -4,29 +4,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamwatch.config import explain
-from streamwatch.document import nearest
 from streamwatch.errors import RuleError
 from streamwatch.rules.condition import Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.operators import parse_condition
+from streamwatch.rules.severity import Escalation, EscalationKeys, Severity, gravest, severity_named
 from streamwatch.rules.template import Template
 from streamwatch.rules.vocabulary import Vocabulary
 
-__all__ = ["SEVERITIES", "Rule", "RuleFile", "parse_rules"]
+__all__ = ["Rule", "RuleFile", "parse_rules"]
 
-SEVERITIES = ("info", "warning", "critical")
 _SUMMARY = "{rule} at {camera}"
-
-
-def _severity(value: str) -> str:
-    if value not in SEVERITIES:
-        raise ValueError(f"severity {value[:64]!r} is not one of {', '.join(SEVERITIES)}{nearest(value, SEVERITIES)}")
-    return value
 
 
 def _template(value: str) -> str:
@@ -34,8 +27,8 @@ def _template(value: str) -> str:
     return value
 
 
-Severity = Annotated[str, AfterValidator(_severity)]
 Glob = Annotated[str, Field(pattern=r"^[a-z0-9_*?\[\]!-]{1,64}$")]
+RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
 LabelValue = Annotated[str, Field(max_length=256)]
 Annotation = Annotated[str, Field(max_length=1024), AfterValidator(_template)]
@@ -44,14 +37,17 @@ Annotation = Annotated[str, Field(max_length=1024), AfterValidator(_template)]
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    alert: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    alert: RuleName
     cameras: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=256)] = ("*",)
     when: object
     hold: Duration = Field(0.0, alias="for")
     gap: Duration = 0.0
     keep_firing_for: Duration = 0.0
     cooldown: Duration = 0.0
+    no_data: Literal["close", "hold"] = "close"
+    inhibited_by: Annotated[tuple[RuleName, ...], Field(max_length=64)] = ()
     severity: Severity | None = None
+    escalate: Annotated[tuple[EscalationKeys, ...], Field(max_length=16)] = ()
     labels: Annotated[dict[LabelName, LabelValue], Field(max_length=32)] = {}
     annotations: Annotated[dict[LabelName, Annotation], Field(max_length=32)] = {}
     shadow: bool = False
@@ -61,9 +57,19 @@ class _Entry(BaseModel):
         if self.gap and self.gap >= self.hold:
             raise ValueError(f"gap ({self.gap:g}s) must be below for ({self.hold:g}s); with for: 0, gap must be 0")
         label = self.labels.get("severity")
-        if label is not None and _severity(label) != (self.severity or label):
+        if label is not None and severity_named(label) != (self.severity or label):
             raise ValueError(f"severity is {self.severity!r}, but labels.severity is {label!r}; give one")
+        if self.alert in self.inhibited_by:
+            raise ValueError(f"inhibited_by: {self.alert!r} is this rule itself")
+        for step in self.escalate:
+            if gravest(step.severity, self.gravity) == self.gravity:
+                raise ValueError(f"escalate: {step.severity!r} is not above the rule's severity, {self.gravity!r}")
         return self
+
+    @property
+    def gravity(self) -> str:
+        """The severity, wherever it was given."""
+        return self.severity or self.labels.get("severity", "warning")
 
 
 class RuleFile(BaseModel):
@@ -88,7 +94,10 @@ class Rule:
     gap: float
     keep_firing_for: float
     cooldown: float
+    no_data: str
+    inhibited_by: tuple[str, ...]
     severity: str
+    escalate: tuple[Escalation, ...]
     labels: tuple[tuple[str, str], ...]
     summary: Template
     annotations: tuple[tuple[str, Template], ...]
@@ -131,7 +140,6 @@ def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[R
 
 
 def _rule(entry: _Entry, when: Term, where: str) -> Rule:
-    severity = entry.severity or entry.labels.get("severity", "warning")
     return Rule(
         name=entry.alert,
         cameras=entry.cameras,
@@ -140,8 +148,11 @@ def _rule(entry: _Entry, when: Term, where: str) -> Rule:
         gap=entry.gap,
         keep_firing_for=entry.keep_firing_for,
         cooldown=entry.cooldown,
-        severity=severity,
-        labels=tuple(sorted({**entry.labels, "severity": severity}.items())),
+        no_data=entry.no_data,
+        inhibited_by=entry.inhibited_by,
+        severity=entry.gravity,
+        escalate=tuple(step.escalation() for step in entry.escalate),
+        labels=tuple(sorted({**entry.labels, "severity": entry.gravity}.items())),
         summary=Template(entry.annotations.get("summary", _SUMMARY)),
         annotations=tuple((name, Template(text)) for name, text in sorted(entry.annotations.items())),
         shadow=entry.shadow,

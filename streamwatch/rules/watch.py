@@ -7,6 +7,7 @@ not depend on how often ``expire`` is called.
 """
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 from math import inf, nan
 
@@ -16,6 +17,7 @@ from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType, Incident, IncidentState
 from streamwatch.rules.condition import EPSILON, SILENCE, Evidence
 from streamwatch.rules.rule import Rule
+from streamwatch.rules.severity import Escalation, gravest
 
 __all__ = ["HEARTBEAT", "PEAK_STEP", "Watch", "incident_id"]
 
@@ -47,17 +49,21 @@ class _Stretch:
     seq: int = 0
     sent: float = 0.0  # time of the last message
     reported: float = 0.0  # peak in the last message
+    severity: str = ""
 
 
 class Watch:
-    """State of ``rule`` on ``camera``. Not thread-safe; never reads a clock."""
+    """State of ``rule`` on ``camera``. Not thread-safe; never reads a clock.
+
+    ``inhibitors`` are evaluated before it and keep it from beginning to fire.
+    """
 
     __slots__ = (
-        "_condition", "_cooled", "_ended_since", "_now", "_salt", "_seen", "_several", "_stretch",
-        "camera", "deadline", "rule",
+        "_condition", "_cooled", "_ended_since", "_inhibitors", "_now", "_opened", "_salt", "_seen", "_several",
+        "_stretch", "camera", "deadline", "rule",
     )  # fmt: skip
 
-    def __init__(self, rule: Rule, camera: str, salt: str) -> None:
+    def __init__(self, rule: Rule, camera: str, salt: str, inhibitors: tuple["Watch", ...] = ()) -> None:
         self.rule = rule
         self.camera = camera
         self.deadline = inf  # event time at which something happens unless a detection prevents it
@@ -65,12 +71,15 @@ class Watch:
         self._condition = rule.when.start()
         self._several = len(rule.when.zones) > 1
         self._stretch: _Stretch | None = None
+        self._inhibitors = tuple(watch for watch in inhibitors if rule.shadow or not watch.rule.shadow)
+        self._opened: deque[float] = deque(maxlen=max((step.count or 0 for step in rule.escalate), default=0))
         self._forget_time()
 
     def _forget_time(self) -> None:
         self._now = -inf  # newest detection of any zone
         self._seen = -inf
         self._cooled = -inf  # no incident before this
+        self._opened.clear()  # when the last incidents began to fire
         self._ended_since = nan  # start of the last incident: an id is never used twice
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
@@ -105,6 +114,8 @@ class Watch:
         alerts = self.rewind(at) + self.expire(at)
         if self._stretch is None:
             return alerts
+        if reason == "gap" and self._holds_on():
+            return alerts
         at = max(at, self._now)
         return alerts + (self._end(at, reason) if self._stretch.opened is None else self._interrupt(at, reason))
 
@@ -122,6 +133,10 @@ class Watch:
         self._condition.reset()
         stretch = self._stretch
         return alerts if stretch is None else alerts + self._end(max(at, stretch.last_matched, stretch.sent), reason)
+
+    def fires(self, at: float) -> bool:
+        """Whether an incident fires at ``at``, even if its end was not told yet."""
+        return self._stretch is not None and self._stretch.opened is not None and at < self.deadline
 
     def incident(self) -> Incident | None:
         """The open incident, pending or firing."""
@@ -156,16 +171,37 @@ class Watch:
         return alerts
 
     def _speak(self, at: float, stretch: _Stretch) -> tuple[Alert, ...]:
+        rule = self.rule
         if stretch.opened is None:
-            if at - stretch.since < self.rule.hold - EPSILON:
+            if at - stretch.since < rule.hold - EPSILON or any(watch.fires(at) for watch in self._inhibitors):
                 return _NOTHING
-            stretch.id = incident_id(self._salt, self.rule.name, self.camera, stretch.since)
+            stretch.id = incident_id(self._salt, rule.name, self.camera, stretch.since)
             stretch.opened = at
+            self._opened.append(at)
+            stretch.severity = self._severity(at, stretch)
             return (self._alert(AlertType.NEW, at, stretch),)
         quiet = at - stretch.sent
+        if rule.escalate and (severity := self._severity(at, stretch)) != stretch.severity:
+            stretch.severity = severity
+            return (self._alert(AlertType.UPDATE, at, stretch),)
         if quiet >= HEARTBEAT or (quiet >= PEAK_PAUSE and stretch.peak >= stretch.reported + PEAK_STEP):
             return (self._alert(AlertType.UPDATE, at, stretch),)
         return _NOTHING
+
+    def _severity(self, at: float, stretch: _Stretch) -> str:
+        severity = stretch.severity or self.rule.severity
+        for step in self.rule.escalate:
+            if step.after is not None:
+                due = stretch.opened is not None and at - stretch.opened >= step.after - EPSILON
+            else:
+                due = _repeats(self._opened, step, stretch.opened)
+            if due:
+                severity = gravest(severity, step.severity)
+        return severity
+
+    def _holds_on(self) -> bool:
+        """Whether missing data leave the open incident as it is."""
+        return self.rule.no_data == "hold" and self._stretch is not None and self._stretch.opened is not None
 
     def _interrupt(self, at: float, reason: str) -> tuple[Alert, ...]:
         stretch = self._stretch
@@ -179,7 +215,7 @@ class Watch:
         rule = self.rule
         hold = rule.gap if stretch.opened is None else max(rule.gap, rule.keep_firing_for)
         if stretch.interrupted is None:
-            self.deadline = stretch.last_matched + max(hold, SILENCE)
+            self.deadline = inf if self._holds_on() else stretch.last_matched + max(hold, SILENCE)
         else:
             self.deadline = stretch.interrupted + hold
 
@@ -203,7 +239,7 @@ class Watch:
             "event": evidence.event if evidence else "",
             "score": f"{score:.2f}",
             "zone": (evidence.zone or "") if evidence else "",
-            "severity": rule.severity,
+            "severity": stretch.severity,
         }
         annotations = {name: template.render(values) for name, template in rule.annotations}
         if reason:
@@ -220,7 +256,7 @@ class Watch:
             rule=rule.name,
             event=evidence.event if evidence else None,
             zone=evidence.zone if evidence else None,
-            severity=rule.severity,
+            severity=stretch.severity,
             score=score,
             peak_score=stretch.peak,
             threshold=evidence.threshold if evidence else None,
@@ -228,9 +264,16 @@ class Watch:
             time=at,
             end_time=stretch.last_matched if kind is AlertType.END else None,
             summary=rule.summary.render(values),
-            labels=dict(rule.labels),
+            labels={**dict(rule.labels), "severity": stretch.severity},
             annotations=annotations,
             model=stretch.model,
             rule_hash=rule.rule_hash,
             shadow=rule.shadow,
         )
+
+
+def _repeats(opened: deque[float], step: Escalation, at: float | None) -> bool:
+    """Whether the incident that opened at ``at`` is the ``count``-th of ``step`` within its span."""
+    if step.count is None or step.span is None or at is None or len(opened) < step.count:
+        return False
+    return at - opened[-step.count] < step.span - EPSILON

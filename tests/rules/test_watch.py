@@ -221,3 +221,36 @@ def test_heartbeats_are_bounded(steps: list[tuple[float, float]]) -> None:
     lasted = scores[-1][0] if scores else 0
     by_peak = 2  # from 0.8 on, the peak can rise by 0.1 once or, rounding against us, twice
     assert sum(alert.type is AlertType.UPDATE for alert in alerts) <= lasted / HEARTBEAT + by_peak
+
+
+class TestNoData:
+    HOLD: Rule = {"no_data": "hold"}  # noqa: RUF012 - never changed
+
+    def test_what_fires_goes_on_until_detections_say_otherwise(self) -> None:
+        running = book(self.HOLD)
+        play(running, at(0))
+        assert running.tick(T0 + 3600) == ()
+        assert brief(play(running, at(3601))) == [("update", 3601)]
+        assert brief(play(running, at(7000, score=LOW))) == [("end", 7000)]
+
+    def test_a_gap_does_not_interrupt_it(self) -> None:
+        running = book(self.HOLD)
+        play(running, at(0))
+        assert running.gap("dock", T0 + 1) == ()
+        assert running.tick(T0 + 60) == ()
+        assert brief(play(running, at(61, score=LOW))) == [("end", 61)]
+
+    def test_what_pends_ends(self) -> None:
+        running = book({**self.HOLD, "for": "2s"})
+        play(running, at(0))
+        running.gap("dock", T0 + 1)
+        assert running.incidents() == ()
+
+    def test_an_interruption_that_was_seen_ends_it(self) -> None:
+        running = book({**self.HOLD, "keep_firing_for": "15s"})
+        play(running, [(0, HIGH), (1, LOW)])
+        assert brief(running.tick(T0 + 60)) == [("end", 16)]
+
+    def test_a_clock_set_back_ends_it(self) -> None:
+        running = book(self.HOLD)
+        assert brief(play(running, [(5000, HIGH), (0, LOW)])) == [("new", 5000), ("end", 5000)]

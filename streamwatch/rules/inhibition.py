@@ -1,0 +1,47 @@
+"""``inhibited_by``: rules that silence others. While one of them fires on a camera, no incident of the other begins
+to fire there.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from streamwatch.document import nearest
+from streamwatch.errors import RuleError
+from streamwatch.rules.rule import Rule
+
+__all__ = ["faults_of_inhibition", "in_order"]
+
+
+def faults_of_inhibition(rules: Iterable[Rule]) -> list[str]:
+    """What is wrong with ``inhibited_by`` among all ``rules`` of a site: unknown names, circles."""
+    named = {rule.name: rule for rule in rules}
+    faults = [
+        f"{rule.where}.inhibited_by: no rule is named {name!r}{nearest(name, named)}"
+        for rule in named.values()
+        for name in rule.inhibited_by
+        if name not in named
+    ]
+    try:
+        in_order(named.values())
+    except RuleError as error:
+        faults.append(str(error))
+    return faults
+
+
+def in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """``rules``, those that inhibit before those inhibited, else as given. Raises RuleError for a circle."""
+    given = tuple(rules)
+    named = {rule.name: rule for rule in given}
+    placed: dict[str, Rule] = {}
+    for rule in given:
+        _place(rule, named, placed, ())
+    return tuple(placed.values())
+
+
+def _place(rule: Rule, named: Mapping[str, Rule], placed: dict[str, Rule], below: tuple[str, ...]) -> None:
+    if rule.name in below:
+        circle = " → ".join((*below[below.index(rule.name) :], rule.name))
+        raise RuleError(f"{rule.where}.inhibited_by: goes round in a circle: {circle}")
+    for name in rule.inhibited_by:
+        if name in named and name not in placed:
+            _place(named[name], named, placed, (*below, rule.name))
+    placed.setdefault(rule.name, rule)
