@@ -86,7 +86,7 @@ class Evaluation:
         alerts = self._evaluate(item)
         self._metrics.stage_seconds.labels("rules").observe(time.perf_counter() - began)
         self._keep(alerts)
-        if self._scores is not None and not isinstance(item, CameraState):
+        if self._scores is not None:
             self._scores.add(item)
 
     def _evaluate(self, item: Detection | Gap | CameraState) -> tuple[Alert, ...]:

@@ -47,7 +47,7 @@ class Metrics:
         self.incidents_active = gauge("incidents_active", "Incidents that fire now.", "camera", "rule")
         self.alerts = counter("alerts_total", "Alerts decided.", "camera", "rule", "type")
         self.alerts_dropped = counter("alerts_dropped_total", "Alerts given up because neither store nor memory could hold them.", "reason")
-        self.scores_dropped = counter("scores_dropped_total", "Detections and gaps that the score log could not keep.", "reason")
+        self.scores_dropped = counter("scores_dropped_total", "What was evaluated and the score log could not keep.", "reason")
         self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _LATENCY, "rule")
         self.rule_errors = counter("rule_errors_total", "Evaluations in which a rule raised.", "rule")
         self.rules_loaded = gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded (UTC).")

@@ -166,7 +166,12 @@ def test_put_does_not_hang_on_a_dead_stage(stage: Stage) -> None:
 def test_what_was_evaluated_is_logged(tmp_path: Path) -> None:
     stage = Stage(ScoreLog(tmp_path))
     now = time.time()
-    put: list[Detection | Gap] = [detection(now - 2, 0.1), Gap("dock", now - 1), detection(now, 0.9)]
+    put: list[Detection | Gap | CameraState] = [
+        detection(now - 2, 0.1),
+        Gap("dock", now - 1),
+        CameraState("dock", "online", now),
+        detection(now, 0.9),
+    ]
     for item in put:
         stage.evaluation.put(item)
     stage.worker.start()

@@ -15,23 +15,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwatch.models.detection import Detection, Gap, ModelInfo
+from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 
-__all__ = ["MAGIC", "Block", "Row", "decode", "encode"]
+__all__ = ["MAGIC", "Block", "Row", "decode", "encode", "peek", "time_of"]
 
-Row = Detection | Gap
+Row = Detection | Gap | CameraState
 Floats = NDArray[np.float64]
 
 MAGIC = b"SWS1"
 MAX_BYTES = 64_000_000  # of a block: a length above it is damage
 _FRAME = struct.Struct("<4sII")
 _GAP = 0xFFFF  # zone code of a row that is a gap
+_STATE = 0xFF00  # and of one that is the first of the block's states
 _NOBODY = ModelInfo("", "", "")
+# What unpacking may raise although the checksum fits: the block was written by another version.
+_FOREIGN = (zlib.error, struct.error, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Columns of N rows of ``camera``. A row ``i`` is a gap at ``end[i]`` where ``zone[i]`` is 0xFFFF.
+    """Columns of N rows of ``camera``. Row ``i`` is a gap at ``end[i]`` where ``zone[i]`` is 0xFFFF, and a change to
+    ``states[zone[i] - 0xFF00]`` where that is between.
 
     ``zone`` uint16 [N] points into ``zones``; ``start``, ``end``, ``motion``, ``filled`` float64 [N];
     ``scores`` float64 [E, N], one line for each of ``events``.
@@ -41,6 +45,7 @@ class Block:
     events: tuple[str, ...]
     model: ModelInfo
     zones: tuple[str | None, ...]
+    states: tuple[str, ...]
     zone: NDArray[np.uint16]
     start: Floats
     end: Floats
@@ -48,24 +53,26 @@ class Block:
     filled: Floats
     scores: Floats
 
-    def gaps(self) -> NDArray[np.bool_]:
-        """Which rows are gaps, bool [N]."""
-        return np.asarray(self.zone == _GAP)
+    def detections(self) -> NDArray[np.bool_]:
+        """Which rows are detections, bool [N]."""
+        return np.asarray(self.zone < _STATE)
 
     def rows(self) -> Iterator[Row]:
         """The rows as they were given to ``encode``."""
         camera, events, model = self.camera, self.events, self.model
-        zones = {_GAP: None, **dict(enumerate(self.zones))}
+        zones = self.zones
         numbers = (self.start, self.end, self.motion, self.filled)
         scores = zip(*self.scores.tolist(), strict=True) if events else iter([()] * len(self.zone))
         for code, start, end, motion, filled, values in zip(
             self.zone.tolist(), *(column.tolist() for column in numbers), scores, strict=True
         ):
-            if code == _GAP:
-                yield Gap(camera, end)
-            else:
+            if code < _STATE:
                 by_event = dict(zip(events, values, strict=False))
                 yield Detection(camera, start, end, zones[code], by_event, motion, filled, model)
+            elif code == _GAP:
+                yield Gap(camera, end)
+            else:
+                yield CameraState(camera, self.states[code - _STATE], end)
 
 
 def encode(rows: Sequence[Row]) -> bytes:
@@ -73,8 +80,9 @@ def encode(rows: Sequence[Row]) -> bytes:
     first = next((row for row in rows if isinstance(row, Detection)), None)
     events = tuple(first.scores) if first else ()
     model = first.model if first else _NOBODY
-    codes: dict[str | None, int] = {}
-    zone = [codes.setdefault(row.zone, len(codes)) if isinstance(row, Detection) else _GAP for row in rows]
+    zones: dict[str | None, int] = {}
+    states: dict[str, int] = {}
+    zone = [_code(row, zones, states) for row in rows]
     blank = (0.0,) * (2 + len(events))
     numbers = np.array(
         [(row.motion, row.filled, *row.scores.values()) if isinstance(row, Detection) else blank for row in rows],
@@ -85,13 +93,14 @@ def encode(rows: Sequence[Row]) -> bytes:
         "camera": rows[0].camera,
         "events": events,
         "model": (model.name, model.version, model.sha256),
-        "zones": list(codes),
+        "zones": list(zones),
+        "states": list(states),
         "rows": len(rows),
         "types": [column.dtype.str for column in columns],
     }
     text = json.dumps(header, separators=(",", ":")).encode()
     start = np.array([row.start if isinstance(row, Detection) else row.at for row in rows], np.float64)
-    end = np.array([_time(row) for row in rows], np.float64)
+    end = np.array([time_of(row) for row in rows], np.float64)
     planes = [_planes(_curb(end)), _planes(_curb(start)), _planes(np.array(zone, "<u2"))]
     planes += [_planes(column) for column in columns]
     packed = zlib.compress(struct.pack("<I", len(text)) + text + b"".join(planes), 6)
@@ -100,6 +109,31 @@ def encode(rows: Sequence[Row]) -> bytes:
 
 def decode(data: bytes, offset: int = 0) -> tuple[Block, int]:
     """The block that begins at ``offset`` and where it ends. Raises ValueError if it is cut off or damaged."""
+    packed, end = _frame(data, offset)
+    try:
+        return _unpack(zlib.decompress(packed)), end
+    except _FOREIGN as error:
+        raise ValueError(f"not a block of this version: {error}") from error
+
+
+def peek(data: bytes, offset: int = 0) -> tuple[tuple[str, ...], tuple[str | None, ...], int]:
+    """Events and zones of the block that begins at ``offset``, and where it ends. Raises ValueError like ``decode``."""
+    packed, end = _frame(data, offset)
+    stream = zlib.decompressobj()
+    try:
+        raw = stream.decompress(packed, 4)
+        header = json.loads(stream.decompress(stream.unconsumed_tail, *struct.unpack("<I", raw)))
+        return tuple(header["events"]), tuple(header["zones"]), end
+    except _FOREIGN as error:
+        raise ValueError(f"not a block of this version: {error}") from error
+
+
+def time_of(row: Row) -> float:
+    """When it counts (UTC s)."""
+    return row.end if isinstance(row, Detection) else row.at
+
+
+def _frame(data: bytes, offset: int) -> tuple[bytes, int]:
     if len(data) - offset < _FRAME.size:
         raise ValueError("cut off in the frame")
     magic, length, checksum = _FRAME.unpack_from(data, offset)
@@ -107,10 +141,7 @@ def decode(data: bytes, offset: int = 0) -> tuple[Block, int]:
     packed = data[begin : begin + length]
     if magic != MAGIC or length > MAX_BYTES or len(packed) != length or zlib.crc32(packed) != checksum:
         raise ValueError("cut off or damaged")
-    try:
-        return _unpack(zlib.decompress(packed)), begin + length
-    except (zlib.error, struct.error, LookupError, TypeError) as error:  # its checksum fits: written by another version
-        raise ValueError(f"not a block of this version: {error}") from error
+    return packed, begin + length
 
 
 def _unpack(raw: bytes) -> Block:
@@ -133,6 +164,7 @@ def _unpack(raw: bytes) -> Block:
         tuple(header["events"]),
         ModelInfo(*header["model"]),
         tuple(header["zones"]),
+        tuple(header["states"]),
         zone.astype(np.uint16),
         start,
         end,
@@ -142,8 +174,10 @@ def _unpack(raw: bytes) -> Block:
     )
 
 
-def _time(row: Row) -> float:
-    return row.end if isinstance(row, Detection) else row.at
+def _code(row: Row, zones: dict[str | None, int], states: dict[str, int]) -> int:
+    if isinstance(row, Detection):
+        return zones.setdefault(row.zone, len(zones))
+    return _GAP if isinstance(row, Gap) else _STATE + states.setdefault(row.state, len(states))
 
 
 def _planes(column: NDArray[np.generic]) -> bytes:

@@ -2,7 +2,7 @@
 
 ::
 
-    for row in read_rows(Path("streamwatch-data/scores")):      # Detection or Gap, all cameras, in order of time
+    for row in read_rows(Path("streamwatch-data/scores")):      # all cameras, in order of time
         ...
     pandas.DataFrame(columns(Path("streamwatch-data/scores"), "dock"))
 
@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwatch.errors import SourceError
-from streamwatch.models.detection import Detection
-from streamwatch.sinks.score_block import MAGIC, Block, Row, decode
+from streamwatch.sinks.score_block import MAGIC, Block, Row, decode, peek, time_of
 
-__all__ = ["HOUR", "cameras", "columns", "file_name", "newest", "prune", "read_blocks", "read_rows"]
+__all__ = ["HOUR", "cameras", "columns", "file_name", "names", "newest", "prune", "read_blocks", "read_rows"]
 
 log = logging.getLogger(__name__)
 
@@ -64,20 +63,35 @@ def read_blocks(folder: Path, camera: str, since: float = -np.inf) -> Iterator[B
 
     Raises SourceError for a file that cannot be read.
     """
-    first = folder / file_name(camera, since if np.isfinite(since) else 0.0)
-    for path in sorted(first.parent.glob(f"*{SUFFIX}")):
-        if path.name >= first.name:
-            yield from _blocks(path)
+    for path in _paths(folder, camera, since):
+        yield from _blocks(path)
 
 
 def read_rows(folder: Path, camera: str | None = None, since: float = -np.inf) -> Iterator[Row]:
-    """Detections and gaps of one or all cameras from ``since`` (UTC s) on, merged by time, each camera in its order.
+    """Detections, gaps and states of one or all cameras from ``since`` (UTC s) on, merged by time.
 
-    Raises SourceError.
+    Those of one camera keep their order. Raises SourceError.
     """
     names = cameras(folder) if camera is None else (camera,)
     streams = [_rows(folder, name, since) for name in names]
-    return streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_time)
+    return streams[0] if len(streams) == 1 else heapq.merge(*streams, key=time_of)
+
+
+def names(folder: Path, camera: str, since: float = -np.inf) -> tuple[frozenset[str], frozenset[str]]:
+    """The events and the zones that were scored on ``camera``. Reads headers only. Raises SourceError."""
+    events: set[str] = set()
+    zones: set[str] = set()
+    for path in _paths(folder, camera, since):
+        data, at = _read(path), 0
+        while at < len(data):
+            try:
+                scored, where, at = peek(data, at)
+            except ValueError:
+                at = _next(data, at)
+                continue
+            events.update(scored)
+            zones.update(zone for zone in where if zone is not None)
+    return frozenset(events), frozenset(zones)
 
 
 def newest(folder: Path) -> float:
@@ -93,13 +107,13 @@ def newest(folder: Path) -> float:
 
 
 def columns(folder: Path, camera: str) -> dict[str, NDArray[np.generic]]:
-    """The detections of ``camera`` as equally long arrays: ``time``, ``start``, ``zone`` (empty: the whole picture),
-    ``motion``, ``filled``, ``model`` and each event's score (NaN where it was not scored). Raises SourceError.
+    """The detections (nothing else) of ``camera`` as equally long arrays: ``time``, ``start``, ``zone`` (empty: the
+    whole picture), ``motion``, ``filled``, ``model`` and each event's score (NaN where it was not scored). Raises SourceError.
     """
     blocks = list(read_blocks(folder, camera))
     if not blocks:
         raise SourceError(f"{folder}: has no scores of camera {camera!r}", reason="not_found")
-    keep = [~block.gaps() for block in blocks]
+    keep = [block.detections() for block in blocks]
     events = list(dict.fromkeys(event for block in blocks for event in block.events))
     parts: dict[str, list[NDArray[np.generic]]] = {
         "time": [block.end[k] for block, k in zip(blocks, keep, strict=True)],
@@ -142,18 +156,19 @@ def _files(folder: Path) -> Iterator[_File]:
                     yield from (_File(f.name, f.path, f.stat().st_size) for f in found if f.name.endswith(SUFFIX))
 
 
+def _paths(folder: Path, camera: str, since: float) -> list[Path]:
+    first = folder / file_name(camera, since if np.isfinite(since) else 0.0)
+    return [path for path in sorted(first.parent.glob(f"*{SUFFIX}")) if path.name >= first.name]
+
+
 def _blocks(path: Path) -> Iterator[Block]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    data = _read(path)
     at = lost = 0
     while at < len(data):
         try:
             block, at = decode(data, at)
         except ValueError:
-            found = data.find(MAGIC, at + 1)
-            skipped, at = at, found if found >= 0 else len(data)
+            skipped, at = at, _next(data, at)
             lost += at - skipped
             continue
         yield block
@@ -161,16 +176,25 @@ def _blocks(path: Path) -> Iterator[Block]:
         log.warning("%s: %d of %d bytes are damaged and left out", path, lost, len(data))
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _next(data: bytes, at: int) -> int:
+    """Where, after the damage ``at``, the next block may begin."""
+    found = data.find(MAGIC, at + 1)
+    return found if found >= 0 else len(data)
+
+
 def _rows(folder: Path, camera: str, since: float) -> Iterator[Row]:
     for block in read_blocks(folder, camera, since):
         if block.end.min() >= since:
             yield from block.rows()
         else:
-            yield from (row for row in block.rows() if not _time(row) < since)
-
-
-def _time(row: Row) -> float:
-    return row.end if isinstance(row, Detection) else row.at
+            yield from (row for row in block.rows() if not time_of(row) < since)
 
 
 def _names(block: Block) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""The score log: every detection and every gap, kept so that new rules can be tried on what has been.
+"""The score log: every detection, gap and state of a camera, kept so that new rules can be tried on what has been.
 
 Owned by the rules thread. Rows wait in memory and go to disk in blocks, about once a minute and camera, so a process
 that is killed loses at most the last minute of scores, and never what was written before. Not synced: a power cut
@@ -13,7 +13,7 @@ from math import inf, isfinite
 from pathlib import Path
 
 from streamwatch.models.detection import Detection
-from streamwatch.sinks.score_block import Row, encode
+from streamwatch.sinks.score_block import Row, encode, time_of
 from streamwatch.sinks.score_files import HOUR, file_name, prune
 
 __all__ = ["Retention", "ScoreLog"]
@@ -64,7 +64,7 @@ class ScoreLog:
 
     def add(self, row: Row) -> None:
         """Keep ``row``. Writes when the hour or what rows share changes, and when there are MAX_ROWS of them."""
-        at = row.end if isinstance(row, Detection) else row.at
+        at = time_of(row)
         buffer = self._buffers.get(row.camera)
         if buffer is None:
             buffer = self._buffers[row.camera] = _Buffer(_hour(at))

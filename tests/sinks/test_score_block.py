@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwatch.models.detection import Detection, Gap, ModelInfo
-from streamwatch.sinks.score_block import MAGIC, Row, decode, encode
+from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
+from streamwatch.sinks.score_block import MAGIC, Row, decode, encode, peek, time_of
 
 MODEL = ModelInfo("tiny", "3", "ab" * 32)
 EVENTS = ("fight", "fall")
@@ -26,13 +26,14 @@ detections = st.builds(
     anything,
     anything,
 )
-rows = st.lists(st.one_of(detections, st.builds(Gap, st.just("dock"), anything)), min_size=1, max_size=40)
+states = st.builds(CameraState, st.just("dock"), st.sampled_from(["online", "offline"]), anything)
+rows = st.lists(st.one_of(detections, st.builds(Gap, st.just("dock"), anything), states), min_size=1, max_size=40)
 
 
 def bits(row: Row) -> tuple[object, ...]:
     """All of a row, floats as bits: NaN equals itself, and -0 is not 0."""
-    if isinstance(row, Gap):
-        return (row.camera, struct.pack("<d", row.at))
+    if isinstance(row, Gap | CameraState):
+        return (type(row), row.camera, getattr(row, "state", ""), struct.pack("<d", row.at))
     numbers = (row.start, row.end, row.motion, row.filled, *row.scores.values())
     return (row.camera, row.zone, row.model, tuple(row.scores), struct.pack(f"<{len(numbers)}d", *numbers))
 
@@ -59,7 +60,8 @@ def test_what_is_written_is_read(given_rows: list[Row]) -> None:
         assert block.model == MODEL
         assert block.events == EVENTS
     assert [bits(row) for row in block.rows()] == [bits(row) for row in given_rows]
-    assert block.gaps().tolist() == [isinstance(row, Gap) for row in given_rows]
+    assert block.detections().tolist() == [isinstance(row, Detection) for row in given_rows]
+    assert peek(data) == (block.events, block.zones, len(data))
 
 
 def test_columns_are_arrays() -> None:
@@ -67,6 +69,10 @@ def test_columns_are_arrays() -> None:
     assert block.scores.shape == (2, 6)
     assert block.end.tolist() == [1.7e9 + i for i in (0, 1, 2, 3, 4, 9)]
     assert block.zones == (None,)
+
+
+def test_a_row_counts_at_its_end() -> None:
+    assert [time_of(row) for row in (*stream(1), Gap("dock", 3.0), CameraState("dock", "online", 4.0))] == [1.7e9, 3, 4]
 
 
 def test_a_block_of_gaps_alone() -> None:
@@ -110,8 +116,11 @@ def test_a_sound_block_of_another_version_is_refused() -> None:
 
     for text in (b"", b"[]", b"{}", b'{"rows": 3, "types": []}', b'{"rows": "x"}', b"no json"):
         packed = zlib.compress(struct.pack("<I", len(text)) + text)
-        with pytest.raises(ValueError, match=r"."):
-            decode(struct.pack("<4sII", MAGIC, len(packed), zlib.crc32(packed)) + packed)
+        data = struct.pack("<4sII", MAGIC, len(packed), zlib.crc32(packed)) + packed
+        with pytest.raises(ValueError, match="not a block of this version"):
+            decode(data)
+        with pytest.raises(ValueError, match="not a block of this version"):
+            peek(data)
 
 
 def test_odd_numbers_keep_their_kind() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamwatch.errors import SourceError
-from streamwatch.models.detection import Detection, Gap, ModelInfo
+from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.sinks.score_block import Row, encode
-from streamwatch.sinks.score_files import cameras, columns, file_name, newest, prune, read_blocks, read_rows
+from streamwatch.sinks.score_files import cameras, columns, file_name, names, newest, prune, read_blocks, read_rows
 
 T0 = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 MODEL = ModelInfo("tiny", "3", "ab" * 32)
@@ -70,6 +70,15 @@ def test_columns_make_a_table(tmp_path: Path) -> None:
     assert table["fall"].tolist() == [0.1, 0.2, 0.3]
     assert np.isnan(table["fight"]).tolist() == [True, True, False]
     assert set(table["model"]) == {"tiny 3"}
+
+
+def test_names_are_read_from_the_headers(tmp_path: Path) -> None:
+    path = write(tmp_path, row(T0, fall=0.1), row(T0 + 1, zone="gate", fall=0.2), damage=b"SWS1 torn")
+    write(tmp_path, row(T0 + 3600, fight=0.5), CameraState("dock", "offline", T0 + 3601))
+    assert [set(found) for found in names(tmp_path, "dock")] == [{"fall", "fight"}, {"gate"}]
+    assert [set(found) for found in names(tmp_path, "dock", T0 + 3600)] == [{"fight"}, set()]
+    assert [set(found) for found in names(tmp_path, "none")] == [set(), set()]
+    assert path.exists()
 
 
 def test_no_log_is_said(tmp_path: Path) -> None:

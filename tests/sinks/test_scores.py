@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwatch.models.detection import Detection, Gap, ModelInfo
+from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.sinks.score_block import Row
 from streamwatch.sinks.score_files import file_name, read_rows
 from streamwatch.sinks.scores import FLUSH, MAX_ROWS, Retention, ScoreLog
@@ -31,6 +31,7 @@ def files(folder: Path) -> list[str]:
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     log = ScoreLog(tmp_path)
     rows: list[Row] = [row(HOUR0 + 1), row(HOUR0 + 2, fall=0.5, fight=0.1), Gap("dock", HOUR0 + 3)]
+    rows += [CameraState("dock", "offline", HOUR0 + 3)]
     rows += [row(HOUR0 + 4, model=ModelInfo("tiny", "4", "cd" * 32)), row(HOUR0 + 5, fight=0.2, fall=0.1)]
     for item in rows:
         log.add(item)
