@@ -60,15 +60,17 @@ def test_a_rule_for_cameras_of_others_is_only_warned_of(tmp_path: Path, caplog: 
     assert "rule a watches no camera: none matches gym-*" in caplog.text
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", rule_files([SHIPPED]), ids=lambda path: path.name)
 def test_every_shipped_file_loads(path: Path) -> None:
-    if path.name.endswith(".test.yml"):
-        pytest.skip("a test of rules, not rules")
     for rule in load_rules([path], SITE):
         assert rule.cameras == ("*",)
         assert 0 < rule.hold <= 5
         assert rule.keep_firing_for
         assert rule.cooldown
+
+
+def test_the_examples_load_and_no_name_is_used_twice() -> None:
+    assert load_rules([SHIPPED, SHIPPED / "examples"], SITE)
 
 
 def test_the_shipped_folder_covers_the_three_events() -> None:

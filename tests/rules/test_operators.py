@@ -22,7 +22,10 @@ def nested(depth: int) -> object:
     ("when", "said"),
     [
         ({"evnt": "fall", "on": 0.8}, "no operator among 'evnt', 'on'; did you mean 'event'"),
-        ({"anomaly": 0.8}, r"no operator among 'anomaly'.* \(known: event, motion, camera, all, any, not, k_of_n, absent, "),
+        (
+            {"anomaly": 0.8},
+            r"no operator among 'anomaly'.* \(known: event, motion, camera, all, any, not, k_of_n, absent, ",
+        ),
         ({"k_of_m": EVENT}, "did you mean 'k_of_n'"),
         ({}, "no operator among nothing"),
         ({"all": [EVENT], "any": [EVENT]}, r"has 2 operators \(all, any\); each mapping has exactly one"),
