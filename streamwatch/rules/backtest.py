@@ -1,0 +1,252 @@
+"""Rules on what has been: the live rule book fed from a log, and what it would have told.
+
+The same rows and rules give the same result, byte for byte: time is that of the rows, nothing reads a clock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+
+from streamwatch.models.detection import CameraState, Detection, Gap
+from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.book import RuleBook
+from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.rule import Rule
+from streamwatch.rules.tree import events, with_threshold
+
+__all__ = ["LEVELS", "Change", "Coverage", "Firing", "Level", "Replay", "compare", "longest_quiet", "replay", "sweep"]
+
+TICK = 5.0  # seconds of event time; alerts do not depend on it
+LATENESS = 5.0  # seconds; as in the live book
+FAR = 86400.0  # a step of time beyond that is a clock that was set, not time that passed
+LEVELS = tuple(round(0.05 * i, 2) for i in range(2, 20))
+SALT = "backtest"
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One incident from its ``new`` to its ``end``. Times are those of the log, ``opened`` that of the ``new``."""
+
+    rule: str
+    camera: str
+    event: str | None
+    zone: str | None
+    severity: str
+    start: float
+    opened: float
+    end: float
+    reason: str
+    peak: float
+    messages: int
+    shadow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was seen of a camera: ``seconds`` is the time with scores; ``blind`` the longest time without, and since
+    when it was (None if there was none above 10 s).
+    """
+
+    camera: str
+    first: float
+    last: float
+    detections: int
+    gaps: int
+    seconds: float
+    blind: float
+    blind_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What the rules told about a log. ``errors`` counts evaluations that raised, by rule."""
+
+    alerts: tuple[Alert, ...]
+    firings: tuple[Firing, ...]
+    coverage: tuple[Coverage, ...]
+    errors: Mapping[str, int]
+    late: int
+
+    def days(self) -> float:
+        """Camera-days with scores."""
+        return sum(camera.seconds for camera in self.coverage) / 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An incident that both sets of rules give, but not the same."""
+
+    old: Firing
+    new: Firing
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """With the threshold ``on`` the rule ``rule`` would have fired ``firings`` times, ``per_day`` a camera-day."""
+
+    rule: str
+    on: float
+    firings: int
+    per_day: float
+
+
+class _Sight:
+    """Coverage of one camera while it grows."""
+
+    __slots__ = ("_blind", "_count", "_first", "_gaps", "_last", "_now", "_seconds", "_since")
+
+    def __init__(self) -> None:
+        self._first, self._last = inf, -inf
+        self._now = -inf
+        self._count = self._gaps = 0
+        self._seconds = self._blind = 0.0
+        self._since: float | None = None
+
+    def see(self, at: float) -> None:
+        step = at - self._now
+        self._count += 1
+        if 0 < step <= SILENCE:
+            self._seconds += step
+            self._now = at
+        elif step > SILENCE or step < -SILENCE:  # silence, the first of all, or the clock was set back
+            if self._blind < step < inf:
+                self._blind, self._since = step, self._now
+            self._last = max(self._last, self._now)
+            self._first = min(self._first, at)
+            self._now = at
+
+    def gap(self) -> None:
+        self._gaps += 1
+
+    def coverage(self, camera: str) -> Coverage:
+        last = max(self._last, self._now)
+        return Coverage(camera, self._first, last, self._count, self._gaps, self._seconds, self._blind, self._since)
+
+
+def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule]) -> Replay:
+    """Feed ``rows``, in order of time, to a fresh rule book; incidents open at the end are ended there."""
+    book = RuleBook(rules, SALT, LATENESS)
+    alerts: list[Alert] = []
+    sights: dict[str, _Sight] = {}
+    now = ticked = due = -inf
+    for row in rows:
+        at = row.end if isinstance(row, Detection) else row.at
+        if due <= at < inf:
+            alerts += _pass_time(book, ticked, at)
+            ticked, due = at, at + TICK
+        if now < at < inf:
+            now = at
+        sight = sights.get(row.camera)
+        if sight is None:
+            sight = sights[row.camera] = _Sight()
+        if isinstance(row, Detection):
+            if row.zone is None:
+                sight.see(at)
+            alerts += book.observe(row)
+        elif isinstance(row, Gap):
+            sight.gap()
+            alerts += book.gap(row.camera, at)
+        else:
+            alerts += book.camera(row.camera, row.state, at)
+    if isfinite(now):
+        alerts += book.tick(now + LATENESS)
+        alerts += book.close(now, "end_of_log")
+    alerts.sort(key=lambda alert: (alert.time, alert.camera, alert.rule, alert.seq))
+    coverage = tuple(sights[camera].coverage(camera) for camera in sorted(sights))
+    return Replay(tuple(alerts), _firings(alerts), coverage, dict(sorted(book.errors.items())), sum(book.late.values()))
+
+
+def compare(old: Sequence[Firing], new: Sequence[Firing]) -> tuple[list[Firing], list[Firing], list[Change]]:
+    """Incidents only ``new`` has, only ``old`` has, and those that differ; the same one overlaps in time, in the same
+    rule on the same camera.
+    """
+    added: list[Firing] = []
+    changed: list[Change] = []
+    left: dict[tuple[str, str], list[Firing]] = {}
+    for firing in old:
+        left.setdefault((firing.rule, firing.camera), []).append(firing)
+    for firing in new:
+        candidates = left.get((firing.rule, firing.camera), [])
+        match = next((c for c in candidates if c.start <= firing.end and firing.start <= c.end), None)
+        if match is None:
+            added.append(firing)
+            continue
+        candidates.remove(match)
+        if match != firing:
+            changed.append(Change(match, firing))
+    gone = [firing for firing in old if firing in left[firing.rule, firing.camera]]
+    return added, gone, changed
+
+
+def longest_quiet(found: Replay) -> tuple[float, float] | None:
+    """Since when and for how many seconds no incident was open on any camera, at the longest; None without scores."""
+    if not found.coverage:
+        return None
+    since = min(camera.first for camera in found.coverage)
+    best = (since, 0.0)
+    edges = [(firing.opened, firing.end) for firing in found.firings if not firing.shadow]
+    last = max(camera.last for camera in found.coverage)
+    for begin, end in [*edges, (last, last)]:
+        if begin - since > best[1]:
+            best = (since, begin - since)
+        since = max(since, end)
+    return best
+
+
+def sweep(
+    rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule], levels: Sequence[float] = LEVELS
+) -> list[Level]:
+    """How often each rule with exactly one ``event`` condition would fire if its threshold were another one.
+
+    One pass: the variants are rules like any others.
+    """
+    swept = [rule for rule in rules if len(events(rule.when)) == 1]
+    variants = [
+        replace(rule, name=f"{rule.name}@{on}", when=with_threshold(rule.when, on)) for rule in swept for on in levels
+    ]
+    found = replay(rows, [*rules, *variants])  # those in force too: one may inhibit another
+    days = found.days()
+    counts: dict[str, int] = {}
+    for firing in found.firings:
+        counts[firing.rule] = counts.get(firing.rule, 0) + 1
+    times = {(rule.name, on): counts.get(f"{rule.name}@{on}", 0) for rule in swept for on in levels}
+    return [Level(name, on, count, count / days if days else 0.0) for (name, on), count in times.items()]
+
+
+def _pass_time(book: RuleBook, since: float, at: float) -> list[Alert]:
+    """Tick from ``since`` to ``at`` as if no row had come: a silent camera's incidents must end."""
+    alerts: list[Alert] = []
+    if at - since < FAR:
+        since += TICK
+        while since < at:
+            alerts += book.tick(since)
+            since += TICK
+    return alerts + list(book.tick(at))
+
+
+def _firings(alerts: Iterable[Alert]) -> tuple[Firing, ...]:
+    opened: dict[str, Alert] = {}
+    found: list[Firing] = []
+    for alert in alerts:
+        if alert.type is AlertType.NEW:
+            opened[alert.id] = alert
+        elif alert.type is AlertType.END:
+            found.append(_firing(opened[alert.id], alert))
+    return tuple(sorted(found, key=lambda firing: (firing.opened, firing.camera, firing.rule)))
+
+
+def _firing(new: Alert, end: Alert) -> Firing:
+    return Firing(
+        rule=new.rule,
+        camera=new.camera,
+        event=new.event,
+        zone=new.zone,
+        severity=new.severity,
+        start=new.start_time,
+        opened=new.time,
+        end=new.time if end.end_time is None else end.end_time,
+        reason=end.annotations["end_reason"],
+        peak=end.peak_score,
+        messages=end.seq + 1,
+        shadow=new.shadow,
+    )
