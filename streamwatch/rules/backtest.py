@@ -16,7 +16,7 @@ from streamwatch.rules.tree import events, with_threshold
 
 __all__ = ["LEVELS", "Change", "Coverage", "Firing", "Level", "Replay", "compare", "longest_quiet", "replay", "sweep"]
 
-TICK = 5.0  # seconds of event time; alerts do not depend on it
+TICK = 2.0  # seconds of event time; alerts do not depend on it
 LATENESS = 5.0  # seconds; as in the live book
 FAR = 86400.0  # a step of time beyond that is a clock that was set, not time that passed
 LEVELS = tuple(round(0.05 * i, 2) for i in range(2, 20))
@@ -149,7 +149,7 @@ def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule])
         else:
             alerts += book.camera(row.camera, row.state, at)
     if isfinite(now):
-        alerts += book.tick(now + LATENESS)
+        alerts += _pass_time(book, ticked, now + LATENESS)
         alerts += book.close(now, "end_of_log")
     alerts.sort(key=lambda alert: (alert.time, alert.camera, alert.rule, alert.seq))
     coverage = tuple(sights[camera].coverage(camera) for camera in sorted(sights))
