@@ -1,0 +1,137 @@
+"""Random rules on random scores: the rule book must say what the slow evaluator beside this says.
+
+STREAMWATCH_EXAMPLES sets how many (300 if unset).
+"""
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamwatch.rules.alert import Alert
+from tests.rules.play import T0, book, detection
+from tests.rules.reference import Seen, Told, alerts_of, zones
+
+EXAMPLES = int(os.environ.get("STREAMWATCH_EXAMPLES", "300"))
+LONG_AFTER = 5000.0
+LEVELS = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
+SPANS = st.sampled_from(["1s", "2s", "3.5s", "6s", "12s", "30s"])
+ZONES = st.sampled_from([None, None, None, "gate", "ramp"])
+Condition = dict[str, Any]
+
+
+def threshold(kind: Condition, on: float, zone: str | None) -> Condition:
+    """``kind`` with hysteresis; ``off`` and, where there is one, ``zone``."""
+    return {**kind, "off": round(on - 0.2, 1), **({"zone": zone} if zone else {})}
+
+
+events = st.builds(
+    lambda name, on, zone: threshold({"event": name, "on": on}, on, zone),
+    st.sampled_from(["fall", "fight"]), st.sampled_from([0.4, 0.6, 0.8]), ZONES,
+)  # fmt: skip
+motions = st.builds(lambda on, zone: threshold({"motion": on}, on, zone), st.sampled_from([0.4, 0.8]), ZONES)
+schedules = st.just({"schedule": ["22:13-22:14", "22:15-22:16"], "timezone": "UTC"})  # T0 is 22:13:20
+counted = st.builds(
+    lambda part, least, more: {"k_of_n": part, "at_least": least, "of": max(2, least + more)},
+    st.one_of(events, motions, events.map(lambda e: {"not": e})), st.integers(1, 3), st.integers(0, 2),
+)  # fmt: skip
+
+
+def compound(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    several = st.lists(inner, min_size=1, max_size=3)
+    steps = st.lists(inner, min_size=2, max_size=3)
+    return st.one_of(
+        several.map(lambda found: {"all": found}),
+        several.map(lambda found: {"any": found}),
+        inner.map(lambda part: {"not": part}),
+        st.builds(lambda part, span: {"absent": part, "for": span}, inner, SPANS),
+        st.builds(lambda found, span: {"sequence": found, "within": span}, steps, SPANS),
+        st.builds(lambda part, span, least: {"count": part, "in": span, "at_least": least}, inner, SPANS, st.just(2)),
+    )
+
+
+conditions = st.recursive(st.one_of(events, events, motions, schedules, counted), compound, max_leaves=5).filter(zones)
+escalations = st.lists(
+    st.one_of(
+        st.builds(lambda span: {"after": span, "severity": "critical"}, SPANS),
+        st.builds(lambda span: {"count": 2, "in": span, "severity": "critical"}, SPANS),
+    ),
+    max_size=2,
+)
+holds = st.sampled_from([(0, 0), (0, 0), ("1s", 0), ("2s", "1s"), ("3.5s", "2s"), ("12s", "11s")])
+rules = st.builds(
+    lambda when, hold, keep, cool, no_data, escalate: {
+        "when": when, "for": hold[0], "gap": hold[1], "keep_firing_for": keep, "cooldown": cool, "no_data": no_data,
+        "escalate": escalate,
+    },
+    conditions, holds, st.sampled_from([0, 0, "2s", "13s"]), st.sampled_from([0, 0, "5s"]),
+    st.sampled_from(["close", "close", "hold"]), escalations,
+)  # fmt: skip
+scores = st.tuples(LEVELS, LEVELS, LEVELS)
+instants = st.tuples(
+    st.sampled_from([0.5, 1.0, 1.0, 1.0, 1.0, 2.0, 4.0, 9.75, 11.0]),
+    st.sampled_from([False] * 9 + [True]),
+    st.dictionaries(st.sampled_from([None, None, "gate", "ramp"]), scores, min_size=1, max_size=3),
+)
+streams = st.lists(instants, min_size=1, max_size=40)
+Instants = list[tuple[float, bool, dict[str | None, tuple[float, float, float]]]]
+
+
+def heard(found: Instants) -> list[Seen]:
+    stream: list[Seen] = []
+    now = 0.0
+    for step, gap, here in found:
+        now += step
+        if gap:
+            stream.append(Seen(T0 + now - step / 2, None, gap=True))
+        for zone, (fall, fight, motion) in here.items():
+            stream.append(Seen(T0 + now, detection(now, fall, zone=zone, fight=fight, motion=motion)))
+    return stream
+
+
+def told(alert: Alert) -> Told:
+    found = None
+    if alert.event is not None and alert.threshold is not None:
+        found = alert.event, alert.zone, alert.score, alert.threshold
+    reason = alert.annotations.get("end_reason")
+    return (
+        alert.type.value, alert.time, alert.start_time, alert.end_time, alert.severity, found, alert.peak_score, reason,
+    )  # fmt: skip
+
+
+def live(entries: list[dict[str, Any]], stream: list[Seen], ticks: bool) -> dict[str, list[Told]]:
+    running = book(*entries)
+    alerts: list[Alert] = []
+    for step in stream:
+        if step.detection is None:
+            alerts += running.gap("dock", step.at)
+        else:
+            if ticks:
+                alerts += running.tick(step.at - 0.25)
+            alerts += running.observe(step.detection)
+    alerts += running.tick(T0 + LONG_AFTER)
+    alerts += running.close(T0 + LONG_AFTER, "done")
+    assert running.errors == {}
+    assert running.late == {}
+    return {entry["alert"]: [told(alert) for alert in alerts if alert.rule == entry["alert"]] for entry in entries}
+
+
+@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(rules, streams, st.booleans())
+def test_says_what_the_slow_evaluator_says(rule: dict[str, Any], found: Instants, ticks: bool) -> None:
+    stream = heard(found)
+    assert live([{"alert": "a", **rule}], stream, ticks)["a"] == alerts_of(rule, stream, T0 + LONG_AFTER)
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 3, suppress_health_check=list(HealthCheck))
+@given(rules, rules, streams)
+def test_inhibits_as_the_slow_evaluator_does(first: dict[str, Any], second: dict[str, Any], found: Instants) -> None:
+    stream = [s for s in heard(found) if s.detection is None or s.detection.zone is None]
+    end = T0 + LONG_AFTER
+    by = alerts_of(first, stream, end)
+    begun = [one[1] for one in by if one[0] == "new"]
+    ended = [one[1] for one in by if one[0] == "end"]
+    expected = alerts_of(second, stream, end, list(zip(begun, ended, strict=True)))
+    entries = [{"alert": "b", **second, "inhibited_by": ["a"]}, {"alert": "a", **first}]
+    assert live(entries, stream, False) == {"a": by, "b": expected}
