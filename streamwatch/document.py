@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from streamwatch.errors import ConfigError
 
@@ -60,6 +60,7 @@ def parse_document(text: str, where: str, environ: Mapping[str, str]) -> Any:
 
 def _check_shape(text: str, where: str) -> None:
     depth = aliases = 0
+    anchors: set[str] = set()
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, CollectionStartEvent):
             depth += 1
@@ -67,6 +68,10 @@ def _check_shape(text: str, where: str) -> None:
             depth -= 1
         elif isinstance(event, AliasEvent):
             aliases += 1
+        if isinstance(event, ScalarEvent | CollectionStartEvent) and event.anchor is not None:
+            if event.anchor in anchors:
+                raise ConfigError(f"{where}: line {event.start_mark.line + 1}: anchor &{event.anchor} is set twice")
+            anchors.add(event.anchor)
         if depth > MAX_DEPTH:
             raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels")
         if aliases > MAX_ALIASES:

@@ -86,3 +86,9 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
 def test_nearest_word() -> None:
     assert nearest("camras", ["cameras", "rules"]) == "; did you mean 'cameras'?"
     assert nearest("xyz", ["cameras"]) == ""
+
+
+@pytest.mark.parametrize("second", ["&x 2", "&x [2]", "&x {b: 2}"])
+def test_an_anchor_set_twice_is_refused(second: str) -> None:
+    with pytest.raises(ConfigError, match=r"a\.yml: line 2: anchor &x is set twice"):
+        parse_document(f"a: &x 1\nb: {second}\n", "a.yml", {})

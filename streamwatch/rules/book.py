@@ -1,7 +1,7 @@
 """All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
 
 from collections.abc import Callable, Iterable
-from math import floor, inf, isfinite
+from math import floor, isfinite
 
 from streamwatch.errors import StreamwatchError
 from streamwatch.models.detection import Detection
@@ -9,6 +9,7 @@ from streamwatch.rules.alert import Alert, Incident
 from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.inhibition import in_order
+from streamwatch.rules.line import Line
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.watch import Watch
 
@@ -18,16 +19,6 @@ __all__ = ["RuleBook"]
 _FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _STATUS_ALONE = frozenset((STATUS,))
-
-
-class _Line:
-    """The detections of one zone of one camera, and who listens."""
-
-    __slots__ = ("last", "watches")
-
-    def __init__(self, watches: tuple[Watch, ...]) -> None:
-        self.watches = watches
-        self.last = -inf
 
 
 class _State:
@@ -56,7 +47,7 @@ class RuleBook:
         self._salt = salt
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
-        self._lines: dict[str, dict[str | None, _Line]] = {}
+        self._lines: dict[str, dict[str | None, Line]] = {}
         self._states: dict[str, _State] = {}  # of the cameras of whose state some rule wants to hear
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
@@ -75,14 +66,16 @@ class RuleBook:
             alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
             line = self._open(detection.camera, detection.zone)
             alerts += self._each(line.watches, lambda watch: watch.rewind(at))
+        listening = line.listening(detection.scores)
         line.last = at
-        for watch in line.watches:
+        for watch in listening:
             if at >= watch.deadline:
                 alerts += watch.expire(at)
             try:
                 alerts += watch.observe(detection)
             except _FAULTS as error:
                 alerts += self._fault(watch, at, error)
+        line.settle(detection.scores)
         return alerts
 
     def tick(self, at: float) -> tuple[Alert, ...]:
@@ -109,6 +102,8 @@ class RuleBook:
         holds again. The detections that follow may bear any time. The camera's state stays known.
         """
         lines = self._lines.pop(camera, {})
+        for line in lines.values():
+            line.wake()
         if STATUS in lines:
             self._lines[camera] = {STATUS: lines[STATUS]}
         broken = (watch for watch in self._watches.get(camera, ()) if watch.rule.when.zones != _STATUS_ALONE)
@@ -142,11 +137,11 @@ class RuleBook:
         alerts = [alert for watch in watches for alert in act(watch)]
         return tuple(sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)))
 
-    def _open(self, camera: str, zone: str | None) -> _Line:
+    def _open(self, camera: str, zone: str | None) -> Line:
         if camera not in self._watches:
             self._watches[camera] = self._watch(camera)
         listening = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
-        return self._lines.setdefault(camera, {}).setdefault(zone, _Line(listening))
+        return self._lines.setdefault(camera, {}).setdefault(zone, Line(listening))
 
     def _watch(self, camera: str) -> tuple[Watch, ...]:
         named: dict[str, Watch] = {}

@@ -96,6 +96,10 @@ class Watch:
             return self._match(at, detection.model)
         return self._interrupt(at, "ended") if self._stretch is not None else _NOTHING
 
+    def catch_up(self, at: float) -> None:
+        """Detections up to ``at`` were left out, since they could not have changed anything but the time."""
+        self._now = self._seen = max(at, self._now)
+
     def expire(self, at: float) -> tuple[Alert, ...]:
         """What is due by ``at``."""
         stretch = self._stretch
