@@ -11,13 +11,13 @@ from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.line import Line
 from streamwatch.rules.watch import Watch
-from tests.rules.play import FALL, T0, book, detection, rules
+from tests.rules.play import FALL, T0, book, brief, detection, rules
 
 FIGHT: dict[str, object] = {"event": "fight", "on": 0.7, "off": 0.5}
 TWICE = {"count": 2, "in": "1h", "severity": "critical"}
 RULES: list[dict[str, object]] = [
-    {"for": "1s", "keep_firing_for": "3s", "cooldown": "20s", "escalate": [TWICE]},
-    {"alert": "twice", "when": {"k_of_n": FIGHT, "at_least": 2, "of": 3}},
+    {"for": "1s", "keep_firing_for": "3s", "cooldown": "1h", "escalate": [TWICE]},
+    {"alert": "twice", "cooldown": "20s", "when": {"k_of_n": FIGHT, "at_least": 2, "of": 3}},
     {"alert": "alone", "when": {"all": [FALL, {"not": FIGHT}]}, "no_data": "hold"},
     {"alert": "gate", "when": {**FALL, "zone": "gate"}, "inhibited_by": ["twice"]},
     {"alert": "quiet", "when": {"all": [FIGHT, {"absent": FALL, "for": "3s"}]}},
@@ -75,9 +75,16 @@ def test_wakes_at_what_is_no_score(scores: dict[str, float]) -> None:
     assert names(subject.listening({})) == ["fall"]
 
 
+def test_a_clock_set_back_in_sleep_begins_anew() -> None:
+    running = book({"cooldown": "1h"})
+    alerts = [a for t in range(31) for a in running.observe(detection(t, 0.9 if t == 0 else 0.1))]
+    alerts += running.observe(detection(15, 0.9))  # 15 s back
+    assert brief(alerts) == [("new", 0), ("end", 1), ("new", 15)]
+
+
 moves = st.lists(
     st.tuples(
-        st.sampled_from(["observe"] * 12 + ["gap", "tick", "back"]),
+        st.sampled_from(["observe"] * 20 + ["gap", "tick", "back"]),
         st.sampled_from([0.5, 1.0, 1.0, 3.0, 12.0]),
         st.sampled_from([None, None, "gate"]),
         st.sampled_from([0.1, 0.1, 0.1, 0.1, 0.65, 0.9]),
@@ -92,7 +99,7 @@ def play(running: RuleBook, found: Moves) -> list[Alert]:
     alerts: list[Alert] = []
     now = 0.0
     for what, step, zone, fall, fight in found:
-        now += step if what != "back" else -300 * step
+        now += step if what != "back" else -11 - step
         if what == "gap":
             alerts += running.gap("dock", T0 + now)
         elif what == "tick":
