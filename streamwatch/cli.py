@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,11 +17,9 @@ from streamwatch.errors import (
 )
 
 if TYPE_CHECKING:
-    from streamwatch.config import Config
-    from streamwatch.offline import Recording, Step
-    from streamwatch.rules.rule import Rule
+    pass
 
-__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "app", "check", "demo", "detect", "run"]
+__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "app", "backtest", "check", "demo", "detect", "explain", "run", "test_rules"]
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # sysexits.h EX_CONFIG: a service manager must not restart in a loop
@@ -34,11 +32,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+rules_app = typer.Typer(name="rules", help="Try rules: on made scores, on logged ones.", no_args_is_help=True)
+app.add_typer(rules_app)
+
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration.", show_default=True)]
 ModelOption = Annotated[str, typer.Option("--model", help="bundled, or the folder of a pack.")]
 RulesOption = Annotated[
     list[Path] | None, typer.Option("--rules", help="Rule files or folders instead of the shipped.")
 ]
+
+ScoresOption = Annotated[Path, typer.Option("--scores", help="A score log: <data_dir>/scores.")]
 
 
 def _version(wanted: bool) -> None:
@@ -89,13 +92,15 @@ def check(
         return
     try:
         from streamwatch.plan import draw_plan
+        from streamwatch.report import site_lines
 
         loaded = load_config(config)
         plan = draw_plan(loaded)
     except StreamwatchError as error:
         _fail(error)
     card = plan.pack.card
-    _print_site(loaded, plan.rules, f"{card.name} {card.version} ({', '.join(card.events)})")
+    for line in site_lines(loaded, plan.rules, f"{card.name} {card.version} ({', '.join(card.events)})"):
+        print(line)
 
 
 @app.command()
@@ -131,108 +136,120 @@ def detect(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw scores, incidents and frames into this file.")
     ] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Write a score log into this folder, for `rules backtest`.")
+    ] = None,
     model: ModelOption = "bundled",
     rules: RulesOption = None,
 ) -> None:
     """Analyze a recording: scores each second, and the incidents that the rules would open."""
+    from streamwatch.offline import open_recording, score_log
+    from streamwatch.progress import progress
+    from streamwatch.report import detection_lines, step_summary
+
     try:
-        recording = _recording(video, model, rules)
+        recording = open_recording(video, model, rules)
+        log = score_log(scores, recording.camera) if scores is not None else None
         steps, timeline = [], None
         if plot is not None:
             from streamwatch.plot import Timeline
 
             timeline = Timeline()
-        for step in _with_progress(recording):
-            steps.append(_summary(step))
-            if timeline is not None:
-                timeline.add(step)
+        with progress("video") as show:
+            for step in recording.steps(show):
+                steps.append(step_summary(step))
+                if timeline is not None:
+                    timeline.add(step)
+                if log is not None:
+                    log.take(step.detections)
+        if log is not None:
+            log.close()
         if timeline is not None and plot is not None:
             timeline.draw(plot, recording.camera, recording.model.card.events)
     except StreamwatchError as error:
         _fail(error)
     except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        _fail(ConfigError("--plot needs matplotlib: pip install 'streamwatch[plot]'"))
-    _print_detections(steps, recording, as_json)
+        _fail_without_matplotlib(error)
+    for line in detection_lines(steps, recording, as_json):
+        print(line)
 
 
-def _recording(video: str, model: str, rules: list[Path] | None) -> "Recording":
-    from streamwatch.models.onnx import OnnxModel
-    from streamwatch.models.pack import load_pack
-    from streamwatch.offline import Recording, camera_name, source_url
+@rules_app.command("test")
+def test_rules(
+    files: Annotated[list[Path], typer.Argument(help="NAME.test.yml, or folders of such files.")],
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the outcome into this file, as XML.")] = None,
+) -> None:
+    """Play scores at simulated times to rules, and compare the incidents with those expected."""
+    from streamwatch.rules.junit import passed, report
+    from streamwatch.rules.loading import run_suites
+
+    try:
+        verdicts = run_suites(files, junit)
+    except StreamwatchError as error:
+        _fail(error)
+    print("\n".join(report(verdicts)))
+    if not passed(verdicts):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@rules_app.command()
+def backtest(
+    scores: ScoresOption,
+    rules: RulesOption = None,
+    against: Annotated[list[Path] | None, typer.Option("--against", help="Rules in force, to compare with.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only the last, such as 30d, of the log.")] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", help="CSV: camera,start_s,end_s,label.")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Try each rule with other thresholds.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report, alerts too, here.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the sweep into this file.")] = None,
+) -> None:
+    """Replay score logs through rules: what would fire, when and where."""
+    from streamwatch import backtest as library
     from streamwatch.plan import shipped_rules
-    from streamwatch.rules.book import RuleBook
-    from streamwatch.rules.loading import load_rules
-    from streamwatch.rules.vocabulary import Vocabulary
+    from streamwatch.progress import progress
+    from streamwatch.report import backtest_lines
+    from streamwatch.sweep import draw_sweep
 
-    url, camera = source_url(video), camera_name(video)
-    pack = load_pack(model)
-    vocabulary = Vocabulary(frozenset(pack.card.events), (camera,), {})
-    book = RuleBook(load_rules(rules or [shipped_rules()], vocabulary), salt=video)
-    return Recording(url, camera, OnnxModel(pack), book)
-
-
-def _with_progress(recording: "Recording") -> Any:
-    """The steps, with a counter of media seconds on a terminal."""
-    if not sys.stderr.isatty():
-        yield from recording.steps()
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} s of video"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield from recording.steps(lambda seconds: bar.update(task, completed=seconds))
+    try:
+        with progress("the log") as show:
+            log = library.ScoreFolder(scores, progress=show)
+            log = log if since is None else log.last(library.parse_since(since))
+            truths = library.read_truth(truth) if truth is not None else ()
+            swept = sweep or plot is not None
+            report = library.backtest(log, rules or [shipped_rules()], against or (), truths, swept)
+        if json_file is not None:
+            library.write_report(report, json_file)
+        if plot is not None:
+            draw_sweep(report["sweep"], plot)
+    except StreamwatchError as error:
+        _fail(error)
+    except ModuleNotFoundError as error:
+        _fail_without_matplotlib(error)
+    for line in backtest_lines(report):
+        print(line)
 
 
-def _summary(step: "Step") -> dict[str, Any]:
-    """One step as JSON has it, without its pictures."""
-    return {
-        "detections": [
-            {"start": d.start, "end": d.end, "zone": d.zone, "scores": d.scores, "filled": d.filled}
-            for d in step.detections
-        ],
-        "alerts": [
-            {
-                "id": a.id, "type": a.type.value, "rule": a.rule, "event": a.event, "severity": a.severity,
-                "time": a.time, "start_time": a.start_time, "end_time": a.end_time, "score": a.score,
-                "peak_score": a.peak_score, "summary": a.summary,
-            }
-            for a in step.alerts
-        ],
-    }  # fmt: skip
+@rules_app.command()
+def explain(
+    scores: ScoresOption,
+    rule: Annotated[str, typer.Option("--rule", help="Its name.")],
+    at: Annotated[str, typer.Option("--at", help="When: ISO 8601, or seconds as in the log.")],
+    camera: Annotated[str | None, typer.Option("--camera", help="Where, if the rule watches several.")] = None,
+    rules: RulesOption = None,
+) -> None:
+    """Say why a rule fired, or did not, at one time."""
+    from streamwatch import backtest as library
+    from streamwatch.plan import shipped_rules
+    from streamwatch.report import explanation_lines
 
-
-def _print_detections(steps: list[dict[str, Any]], recording: "Recording", as_json: bool) -> None:
-    detections = [detection for step in steps for detection in step["detections"]]
-    alerts = [alert for step in steps for alert in step["alerts"]]
-    if as_json:
-        info = recording.model.info
-        model = {"name": info.name, "version": info.version, "sha256": info.sha256}
-        print(json.dumps({"video": str(recording.url), "model": model, "detections": detections, "alerts": alerts}))
-        return
-    ends = [alert for alert in alerts if alert["type"] == "end"]
-    print(f"{recording.camera}: {len(detections)} windows, {len(ends)} incidents")
-    for event in recording.model.card.events:
-        best = max(detections, key=lambda d: d["scores"][event])
-        print(f"  {event:12s} highest score {best['scores'][event]:.2f} at {best['end']:.1f} s")
-    for alert in ends:
-        span = f"{alert['start_time']:8.1f} – {alert['end_time']:.1f} s"
-        print(f"{span}  {alert['severity']:8s} {alert['rule']}: {alert['summary']} (peak {alert['peak_score']:.2f})")
-
-
-def _print_site(config: "Config", rules: "tuple[Rule, ...]", model: str) -> None:
-    print(f"model    {model}, provider {config.provider}")
-    for camera in config.cameras:
-        zones = f", zones {', '.join(zone.name for zone in camera.zones)}" if camera.zones else ""
-        print(f"camera   {camera.name}: {camera.url}{'' if camera.enabled else ' (disabled)'}{zones}")
-    for rule in rules:
-        print(f"rule     {rule.name} on {', '.join(rule.cameras)}, {rule.severity} ({rule.where})")
-    mqtt = config.mqtt
-    print(f"broker   {mqtt.host or 'embedded on 127.0.0.1'}:{mqtt.port}, topics {mqtt.topic_prefix}/…")
-    print(f"http     http://{config.http.host}:{config.http.port}/metrics /healthz /readyz")
+    try:
+        moment = library.parse_at(at)
+        log = library.ScoreFolder(scores)
+        found = library.explain_rule(log, rules or [shipped_rules()], rule, camera, moment)
+    except StreamwatchError as error:
+        _fail(error)
+    for line in explanation_lines(found):
+        print(line)
 
 
 def _say(line: str) -> None:
@@ -245,3 +262,9 @@ def _fail(error: StreamwatchError) -> NoReturn:
         print(f"streamwatch: {line}", file=sys.stderr)
     wrong_setup = isinstance(error, ConfigError | PackError | ProviderError | PortInUseError)
     raise typer.Exit(EXIT_CONFIG if wrong_setup else EXIT_FAILED)
+
+
+def _fail_without_matplotlib(error: ModuleNotFoundError) -> NoReturn:
+    if error.name != "matplotlib":
+        raise error
+    _fail(ConfigError("--plot needs matplotlib: pip install 'streamwatch[plot]'"))

@@ -8,15 +8,16 @@ import pytest
 
 from streamwatch import detect
 from streamwatch.config import ZoneConfig
-from streamwatch.errors import SourceError
+from streamwatch.errors import ConfigError, SourceError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
-from streamwatch.offline import Recording, camera_name, source_url
+from streamwatch.offline import Recording, camera_name, open_recording, score_log, source_url
 from streamwatch.plan import shipped_rules
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.loading import load_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.secret import SecretUrl
+from streamwatch.sinks.score_files import read_rows
 
 SCENE = "synthetic:fight?seed=5&duration=8&size=320x180"
 
@@ -76,3 +77,20 @@ def test_a_recording_shorter_than_a_clip_is_refused(tmp_path: Path) -> None:
     short = Recording(source_url(str(path)), "x", OnnxModel(load_pack("bundled"), "cpu"), RuleBook((), salt=""))
     with pytest.raises(SourceError, match="shorter than one clip"):
         list(short.steps())
+
+
+def test_a_recording_s_scores_are_logged_and_never_mixed(tmp_path: Path) -> None:
+    log = score_log(tmp_path / "scores", "fight")
+    detections = [detection for step in recording().steps() for detection in step.detections]
+    log.take(detections)
+    log.close()
+    assert list(read_rows(tmp_path / "scores")) == detections
+    with pytest.raises(ConfigError, match="already there"):
+        score_log(tmp_path / "scores", "fight")
+    score_log(tmp_path / "scores", "fall")
+
+
+def test_a_recording_opens_with_the_shipped_rules() -> None:
+    opened = open_recording(SCENE, "bundled", None)
+    assert opened.camera == "synthetic_fight"
+    assert {"fight", "fall", "shoplifting"} <= {rule.name for rule in opened.book.rules}

@@ -108,7 +108,9 @@ def newest(folder: Path) -> float:
 
 def columns(folder: Path, camera: str) -> dict[str, NDArray[np.generic]]:
     """The detections (nothing else) of ``camera`` as equally long arrays: ``time``, ``start``, ``zone`` (empty: the
-    whole picture), ``motion``, ``filled``, ``model`` and each event's score (NaN where it was not scored). Raises SourceError.
+    whole picture), ``motion``, ``filled``, ``model`` and each event's score (NaN where it was not scored).
+
+    Raises SourceError.
     """
     blocks = list(read_blocks(folder, camera))
     if not blocks:

@@ -7,7 +7,7 @@ may cost what the kernel had not yet written. A disk that is full costs scores, 
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
@@ -79,6 +79,11 @@ class ScoreLog:
         buffer.rows.append(row)
         if len(buffer.rows) >= MAX_ROWS:
             self._flush(row.camera, buffer)
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Keep several."""
+        for row in rows:
+            self.add(row)
 
     def tick(self, at: float) -> None:
         """It is ``at`` (UTC s) now: write what has waited for FLUSH seconds; once an hour let old files go."""
