@@ -7,6 +7,7 @@
     alerts = book.observe(detection)        # for each detection, in the order in which they come
     alerts = book.tick(now)                 # about once a second, whether or not detections come
     alerts = book.gap("ward-1", now)        # when the camera's stream broke
+    alerts = book.camera("ward-1", "offline", now)    # when its state changed
     alerts = book.close(now, "shutdown")    # at the end
 
 **Event time.** A rule's time is ``Detection.end``, per camera; nothing here reads a clock. The same detections give
@@ -21,19 +22,42 @@ called. What happens without a detection happens at a *deadline*, and its alert 
 
 A condition holds from the detection that says so until the one that says otherwise; ``gap`` and ``keep_firing_for``
 count from the latter. An interruption shorter than ``gap`` does not end a pending incident, nor does its time count
-less. Firing begins with a detection, never by the mere passing of time. With one score a second, ``for: 1.5s`` means
-three scores in a row, and ``gap`` must be above 1 s to bridge a single low one. ``cooldown`` counts from the end; if
-the condition still holds when it is over, a new incident starts then.
+less. Firing begins with a detection (or a state, see below), never by the mere passing of time. With one score a
+second, ``for: 1.5s`` means three scores in a row, and ``gap`` must be above 1 s to bridge a single low one.
+``cooldown`` counts from the end; if the condition still holds when it is over, a new incident starts then.
 
-**Alerts.** One ``new`` when it begins to fire; an ``update`` on a detection that matches, if the peak score rose by
-0.1 since the last message and that was at least 1 s ago, or if 30 s passed without a message; one ``end``, whose
+**Alerts.** One ``new`` when it begins to fire; an ``update`` on a detection that matches, if the severity rose, if the
+peak score rose by 0.1 since the last message and that was at least 1 s ago, or if 30 s passed without a message; one
+``end``, whose
 ``annotations["end_reason"]`` is ``ended``, ``no_data``, ``gap``, ``error`` or what was given to ``close``. ``seq``
 counts them without holes. ``start_time`` is when the condition began to hold (before ``for``), ``end_time`` when it
 last held, ``time`` when the message was decided. Alerts of ``shadow: true`` rules come out too, marked ``shadow``:
 whoever publishes must leave them out.
 
+**Severity.** ``escalate: [{after: 30s, severity: critical}]`` raises it on the first detection that matches so long
+after firing began; ``{count: 3, in: 1h, severity: critical}`` for the third incident of the rule on the camera to begin
+to fire within less than an hour. It never falls within an incident; ``labels["severity"]`` follows it.
+
+**Inhibition.** While a rule named in ``inhibited_by`` fires on the same camera, no incident begins to fire: it stays
+pending, and fires with the first detection that matches after that. One that fires already goes on. On each
+detection inhibiting rules are evaluated first, wherever they stand; a rule on trial inhibits only rules on trial.
+
 **Which score.** ``event`` gives its own; ``all`` that of its weakest part, ``any`` that of its strongest that holds,
-``k_of_n`` the strongest it counted, ``not`` none. Until an event was scored it is unknown, and so is its ``not``.
+``k_of_n`` the strongest it counted, ``count`` that of the last beginning, ``sequence`` that of the last step that has
+one; ``not``, ``absent``, ``motion``, ``camera``, ``schedule`` none. Until an event was scored it is unknown, and so is
+its ``not``.
+
+**Conditions over time.** ``absent … for`` needs to have *known* for so long that its condition does not hold; anything
+unknown starts it again. ``sequence … within`` holds at a detection at which the last step holds, if the others held at
+earlier detections, in order, the first no longer than ``within`` ago; what is between does not matter, a step that
+lasts may match at any moment, and two steps never match at one time. Of two partial matches equally far only the one
+that began later is kept: whatever completes the other completes it too, so none is lost and there is at most one a
+step. ``count … in … at_least`` counts beginnings, and keeps the last ``at_least`` of them. So the memory of a rule on a
+camera is fixed by its text.
+
+**Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
+``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a
+clock set back. All is in memory: a restart forgets.
 
 **Zones.** ``event`` listens to detections of its ``zone``, without one to those of the whole picture. A rule over
 several zones is evaluated with each detection; give it a ``for`` above 0, since zones are scored one after another.
@@ -42,7 +66,15 @@ several zones is evaluated with each detection; give it a ``for`` above 0, since
 (``RuleBook.late``); one older by more than 10 s says that the clock was set back and counts as a gap. No detection
 for max(``gap``, 10 s) ends what is pending, for max(``gap``, ``keep_firing_for``, 10 s) what fires, as of then.
 ``tick(at)`` allows detections ``lateness`` seconds to arrive: give it the time now, not the last detection's.
-``gap`` voids all that was known of a camera: pending ends, firing is interrupted.
+With a ``gap`` pending ends and firing is interrupted. With ``no_data: hold`` neither silence nor gap touches what
+fires: it ends when a detection says so. (There is no ``no_data: alert``; a rule on ``camera`` says that better.)
+
+**States.** ``book.camera`` tells the state of a camera, which is heard like a detection of a zone of its own: when it
+changes, and again at each whole second of time, as ``tick`` tells it. So ``camera`` rules fire while nothing is
+detected, and need a tick at least each 10 s: after a longer pause what was open ends with ``no_data`` and begins anew.
+A rule that joins ``camera`` with detections hears both in the order in which they are given to the book.
+
+**Sleep.** A rule whose scores are all low is not evaluated (see ``idle``). It makes no difference but speed.
 
 **Faults.** A rule that raises is counted (``RuleBook.errors``, ``last_errors``), treated as after a gap, and
 evaluated again with the next detection; the others go on.

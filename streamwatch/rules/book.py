@@ -1,7 +1,7 @@
 """All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
 
 from collections.abc import Callable, Iterable
-from math import floor, isfinite
+from math import floor, inf, isfinite, nextafter
 
 from streamwatch.errors import StreamwatchError
 from streamwatch.models.detection import Detection
@@ -88,7 +88,7 @@ class RuleBook:
         """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise."""
         if not self._open(camera, STATUS).watches:
             return ()
-        alerts = self._tell(camera, at)
+        alerts = self._tell(camera, nextafter(at, -inf))
         before = self._states.get(camera)
         if before is not None and 0 < before.told - at <= SILENCE:
             at = before.told  # told late; only a clock set back makes it go back

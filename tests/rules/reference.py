@@ -37,6 +37,8 @@ def zones(term: Mapping[str, Any]) -> set[str | None]:
     found: set[str | None] = set()
     if "event" in term or "motion" in term:
         found.add(term.get("zone"))
+    if "camera" in term:
+        found.add("@status")
     for inner in parts(term):
         found |= zones(inner)
     return found
@@ -80,6 +82,11 @@ class History:
 
     def _motion(self, term: Mapping[str, Any], i: int) -> bool | None:
         return self._threshold(term, i, lambda d: d.motion, term["motion"])
+
+    def _camera(self, term: Mapping[str, Any], i: int) -> bool | None:
+        detection = self.steps[i].detection
+        assert detection
+        return term["camera"] in detection.scores
 
     def _threshold(self, term: Mapping[str, Any], i: int, level: Any, on: float) -> bool | None:
         own = self._own(term.get("zone"), i)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamwatch.rules.alert import Alert
+from streamwatch.rules.camera import status
 from tests.rules.play import T0, book, detection
 from tests.rules.reference import Seen, Told, alerts_of, zones
 
@@ -135,3 +136,38 @@ def test_inhibits_as_the_slow_evaluator_does(first: dict[str, Any], second: dict
     expected = alerts_of(second, stream, end, list(zip(begun, ended, strict=True)))
     entries = [{"alert": "b", **second, "inhibited_by": ["a"]}, {"alert": "a", **first}]
     assert live(entries, stream, False) == {"a": by, "b": expected}
+
+
+states = st.sampled_from(["online", "offline"])
+changes = st.lists(st.tuples(st.sampled_from([0.25, 1.0, 2.5, 7.0, 20.0]), states), min_size=1, max_size=12)
+pauses = st.lists(st.sampled_from([0.25, 1.0, 2.0, 5.0]), min_size=1)
+about_states = st.recursive(
+    st.just({"camera": "offline"}) | schedules.map(lambda s: {"all": [s, {"camera": "online"}]}), compound, max_leaves=3
+)
+rules_on_states = st.tuples(about_states, rules).map(lambda two: {**two[1], "when": two[0]})
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 3, suppress_health_check=list(HealthCheck))
+@given(rules_on_states, changes, pauses)
+def test_hears_states_as_the_slow_evaluator_does(
+    rule: dict[str, Any], found: list[tuple[float, str]], pauses: list[float]
+) -> None:
+    times = [0.1 + sum(step for step, _ in found[: i + 1]) for i in range(len(found))]  # never a whole second
+    end = times[-1] + 40.0
+    stream: list[Seen] = []
+    alerts: list[Alert] = []
+    now = 0.0
+    running = book({"alert": "a", **rule})
+    for (_, state), at, until in zip(found, times, [*times[1:], end + 1], strict=True):
+        seconds = [float(s) for s in range(int(end) + 1) if at < s < until]
+        stream += [Seen(T0 + s, status("dock", state, T0 + s)) for s in (at, *seconds)]
+    for i in range(10_000):
+        for at, (_, state) in zip(times, found, strict=True):
+            if now <= at < now + pauses[i % len(pauses)]:
+                alerts += running.camera("dock", state, T0 + at)
+        now = min(end, now + pauses[i % len(pauses)])
+        alerts += running.tick(T0 + now)
+        if now == end:
+            break
+    alerts += running.close(T0 + end, "done")
+    assert [told(alert) for alert in alerts] == alerts_of(rule, stream, T0 + end)
