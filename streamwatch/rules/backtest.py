@@ -16,7 +16,7 @@ from streamwatch.rules.tree import events, with_threshold
 
 __all__ = ["LEVELS", "Change", "Coverage", "Firing", "Level", "Replay", "compare", "longest_quiet", "replay", "sweep"]
 
-TICK = 3.0  # seconds of event time; with LATENESS it must stay well below SILENCE, else alerts depend on it
+TICK = 2.5  # seconds of event time; with LATENESS and 2 s it must stay below SILENCE, else alerts depend on it
 LATENESS = 5.0  # seconds; as in the live book
 FAR = 86400.0  # a step of time beyond that is a clock that was set, not time that passed
 LEVELS = tuple(round(0.05 * i, 2) for i in range(2, 20))
@@ -218,7 +218,7 @@ def _pass_time(book: RuleBook, since: float, at: float) -> list[Alert]:
     alerts: list[Alert] = []
     if at - since < FAR:
         since += TICK
-        while since < at:
+        while since < at - 1:
             alerts += book.tick(since)
             since += TICK
     return alerts + list(book.tick(at))
