@@ -29,8 +29,8 @@ def test_memory_does_not_grow_with_time() -> None:
             running.tick(T0 + t)
         return count
 
-    feed(0, WARM)
     tracemalloc.start()
+    feed(0, WARM)
     before = tracemalloc.get_traced_memory()[0]
     assert feed(WARM, LONG) > 1000
     grown = tracemalloc.get_traced_memory()[0] - before
