@@ -1,7 +1,7 @@
 """What really happened, and how an incident of the rules compares with it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 from streamwatch.rules.backtest import Coverage, Firing
@@ -24,7 +24,8 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a label fared. ``delays`` are seconds from an event's start to the ``new`` of the first incident that met it.
+    """How a label fared. ``delays`` are seconds from an event's start to the ``new`` of the first incident that met it,
+    left out where that had been told before.
 
     ``unseen`` events lie where the camera had no scores at all, and count neither as found nor as missed.
     """
@@ -52,7 +53,7 @@ class Judgement:
 
 
 def judge(firings: Sequence[Firing], truths: Sequence[Truth], coverage: Sequence[Coverage]) -> list[Judgement]:
-    """One judgement for each label of ``truths``, which must name all that happened.
+    """One judgement for each label of ``truths``, which must name all that happened; what touches is one event.
 
     An incident belongs to a label that is its event's or its rule's name; one that meets no event of it is a false
     alarm. Incidents of rules and events without a label are not judged.
@@ -65,14 +66,24 @@ def _judge(
     label: str, firings: Sequence[Firing], truths: Sequence[Truth], coverage: Sequence[Coverage], hours: float
 ) -> Judgement:
     mine = [firing for firing in firings if label in (firing.event, firing.rule)]
-    happened = [truth for truth in truths if truth.label == label]
+    happened = _joined(truth for truth in truths if truth.label == label)
     seen = [truth for truth in happened if any(_seen(truth, camera) for camera in coverage)]
     met = [[firing for firing in mine if _meets(firing, truth)] for truth in seen]
-    delays = tuple(
-        min(firing.opened for firing in hits) - truth.start for truth, hits in zip(seen, met, strict=True) if hits
-    )
+    told = [min(f.opened for f in hits) - truth.start for truth, hits in zip(seen, met, strict=True) if hits]
+    delays = tuple(delay for delay in told if delay >= 0)
     alarms = [firing for firing in mine if not any(_meets(firing, truth) for truth in happened)]
-    return Judgement(label, len(seen), len(delays), len(happened) - len(seen), len(alarms), hours, delays)
+    return Judgement(label, len(seen), len(told), len(happened) - len(seen), len(alarms), hours, delays)
+
+
+def _joined(truths: Iterable[Truth]) -> list[Truth]:
+    joined: list[Truth] = []
+    for truth in sorted(truths, key=lambda truth: (truth.camera, truth.start)):
+        last = joined[-1] if joined else None
+        if last is not None and last.camera == truth.camera and truth.start <= last.end:
+            joined[-1] = replace(last, end=max(last.end, truth.end))
+        else:
+            joined.append(truth)
+    return joined
 
 
 def _meets(firing: Firing, truth: Truth) -> bool:

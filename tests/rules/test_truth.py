@@ -58,3 +58,14 @@ def test_events_without_scores_are_neither_found_nor_missed() -> None:
 def test_what_has_no_label_is_not_judged() -> None:
     (found,) = judge([firing(100, 110, "fight")], [Truth("dock", 500, 510, "fall")], [coverage()])
     assert found.false_alarms == 0
+
+
+def test_what_touches_is_one_event() -> None:
+    truths = [Truth("dock", *span, "fall") for span in [(120, 130), (100, 120), (105, 110), (140, 150)]]
+    (found,) = judge([firing(102, 128)], [*truths, Truth("ward", 130, 140, "fall")], [coverage(), coverage("ward")])
+    assert (found.events, found.found, found.delays) == (3, 1, (4.0,))
+
+
+def test_an_event_told_before_it_began_is_found_without_a_delay() -> None:
+    (found,) = judge([firing(90, 128)], [Truth("dock", 100, 120, "fall")], [coverage()])
+    assert (found.found, found.delays, found.median_delay) == (1, (), None)
