@@ -1,0 +1,85 @@
+"""What is known about each second of each clip: 1, 0, or not known."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwatch.training.data import Entry
+from streamwatch.training.features import Features
+
+__all__ = ["EVENTS", "Segment", "now_targets", "token_labels", "token_weights"]
+
+EVENTS = ("fight", "fall", "shoplifting")
+Segment = tuple[float, float, str, str]
+"""start, end in seconds, label, caption."""
+DROP = 1.2  # seconds from a fall's onset to the floor; what one looks like who lies there is not known
+AFTER_FALL = 3  # seconds for which a fall counts as now
+SHOP = "mnnit_shoplifting"
+
+
+def token_labels(
+    features: Features, entries: Sequence[Entry], segments: Mapping[str, Sequence[Segment]]
+) -> NDArray[np.float32]:
+    """[n, E] with nan for what the source does not say. Shoplifting is weak: the act is somewhere in the clip."""
+    labels = np.full((len(features.x), len(EVENTS)), np.nan, np.float32)
+    for i, number in enumerate(features.entry):
+        entry = entries[number]
+        at = (float(features.start[i]), float(features.end[i]))
+        labels[i] = _known(entry, segments.get(entry.path, ()), at)
+    return labels
+
+
+def _known(entry: Entry, segments: Sequence[Segment], at: tuple[float, float]) -> tuple[float, float, float]:
+    shop = float(entry.label == "shoplifting")
+    if entry.label == "fight":  # people may fall in a real one; a rendered one says so
+        return (_share(segments, "fight", at), 0.0 if entry.source == "synthetic" else np.nan, 0.0)
+    if entry.label == "fall":
+        return (0.0, _falling(segments, at), 0.0)
+    return (0.0, 0.0, shop)
+
+
+def _share(segments: Sequence[Segment], event: str, at: tuple[float, float]) -> float:
+    """1 for at least half a clip inside the event, 0 outside, nan between; without segments all of it is."""
+    spans = [(a, b) for a, b, label, _ in segments if label == event]
+    if not spans:
+        return 1.0
+    overlap = sum(max(0.0, min(b, at[1]) - max(a, at[0])) for a, b in spans) / (at[1] - at[0])
+    return 1.0 if overlap >= 0.5 else 0.0 if overlap == 0.0 else np.nan
+
+
+def _falling(segments: Sequence[Segment], at: tuple[float, float]) -> float:
+    onsets = [a for a, _, label, _ in segments if label == "fall"]
+    if not onsets:
+        return np.nan
+    inside = max(min(a + DROP, at[1]) - max(a, at[0]) for a in onsets) / (at[1] - at[0])
+    if inside >= 0.5:
+        return 1.0
+    return 0.0 if at[1] <= min(onsets) + 0.1 else np.nan
+
+
+def token_weights(features: Features, entries: Sequence[Entry]) -> NDArray[np.float64]:
+    """[n] so that a file weighs as the square root of its seconds, however often it was disturbed."""
+    counts = np.bincount(features.entry, minlength=len(entries)).astype(np.float64)
+    seconds = np.array([entry.seconds for entry in entries])
+    share = np.sqrt(np.maximum(seconds, 1.0)) / np.maximum(counts, 1.0)
+    return np.asarray(share[features.entry], np.float64)
+
+
+def now_targets(labels: NDArray[np.float32], filled: float) -> NDArray[np.float32]:
+    """[n, E] of one window, oldest first → [E]: is it happening now?
+
+    The newest second decides; one second after the end is not known. A fall counts for three. Shoplifting is
+    known to be there only when most of its clip is in sight: ``filled`` is the share of the clip's tokens that the
+    window holds.
+    """
+    target: NDArray[np.float32] = labels[-1].copy()
+    if len(labels) > 1:
+        just_over = (target == 0.0) & (labels[-2] != 0.0)
+        target[just_over] = np.nan
+    fall, shop = EVENTS.index("fall"), EVENTS.index("shoplifting")
+    if (labels[-AFTER_FALL:, fall] == 1.0).any():
+        target[fall] = 1.0
+    if target[shop] == 1.0 and filled < 0.7:
+        target[shop] = np.nan
+    return target

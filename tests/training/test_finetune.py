@@ -1,0 +1,118 @@
+"""The training loop on made-up features: it learns, it is reproducible, it restrains itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from streamwatch.training.data import Entry
+from streamwatch.training.dataset import Dataset
+from streamwatch.training.features import Features
+from streamwatch.training.finetune import Checkpoint, Settings, fit_joint, fit_tokens, new_joint, streams_of
+from streamwatch.training.labels import EVENTS
+from streamwatch.training.videobert import CELL_FEATURES, ClipEncoder, Dims, Joint
+
+DIMS = Dims(dim=32, layers=1, heads=4, inner=32, ages=16, words=16)
+SETTINGS = Settings(window=8, steps=4, batch=6, texts=3, rate=1e-3)
+
+
+def made(files: int = 24, seconds: int = 4, seed: int = 0) -> Dataset:
+    """Files of four labels; feature k is raised in the files of event k."""
+    rng = np.random.default_rng(seed)
+    labels = [("normal", *EVENTS)[i % 4] for i in range(files)]
+    homes = {"fight": "surv_fight", "fall": "urfall", "shoplifting": "mnnit_shoplifting", "normal": "surv_fight"}
+    entries = [Entry(f"{i}.mp4", homes[x], x, f"g{i % 12}", "train", seconds, "") for i, x in enumerate(labels)]
+    x = rng.normal(size=(files * seconds, CELL_FEATURES)).astype(np.float32)
+    number = np.repeat(np.arange(files), seconds)
+    for row, i in enumerate(number):
+        if labels[i] in EVENTS:
+            x[row, 40 * EVENTS.index(labels[i]) : 40 * EVENTS.index(labels[i]) + 40] += 3
+    start = np.tile(np.arange(seconds, dtype=np.float64), files)
+    segments = {e.path: [(0.0, 1.2, "fall", "falls")] for e in entries if e.label == "fall"}
+    return Dataset(Features(x, number, np.zeros(len(x), np.int64), start, start + 1), entries, segments)
+
+
+def words(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    return torch.full((len(captions), 2, 32), 0.1), torch.ones(len(captions), 2)
+
+
+def trained(settings: Settings = SETTINGS) -> tuple[Joint, Joint]:
+    """(before, after)."""
+    torch.manual_seed(0)
+    _, tokens, labels = fit_tokens(made(), 32, seed=0)
+    before, after = (new_joint(tokens, None, DIMS) for _ in range(2))
+    after.load_state_dict(before.state_dict())
+    torch.manual_seed(1)
+    fit_joint(after, streams_of(made(), tokens, labels), words, settings)
+    return before, after
+
+
+def test_tokens_begin_with_cross_fitted_event_logits() -> None:
+    dataset = made()
+    heads, tokens, labels = fit_tokens(dataset, 32, seed=0)
+    assert tokens.shape == (96, 32)
+    fights = labels[:, 0] == 1
+    assert tokens[fights, 0].mean() > tokens[~fights, 0].mean()
+    assert not np.allclose(tokens[:, :3], heads(dataset.features.x)[:, :3]), "no row's own group was seen"
+    np.testing.assert_allclose(tokens[:, 3:], heads(dataset.features.x)[:, 3:])
+
+
+def test_an_untrained_joint_averages_the_newest_logits_and_doubts_a_single_second() -> None:
+    _, tokens, _ = fit_tokens(made(), 32, seed=0)
+    joint = new_joint(tokens, None, DIMS).eval()
+    visual = torch.full((1, 8, 32), 4.0)
+    age = torch.arange(7, -1, -1).float()[None]
+    nothing = torch.zeros(1, 1, 32), torch.zeros(1, 1)
+    alone = torch.zeros(1, 8)
+    alone[0, -1] = 1.0
+    with torch.no_grad():
+        full, each, _, _ = joint(visual, age, torch.ones(1, 8), *nothing)
+        single = joint(visual, age, alone, *nothing)[0]
+    torch.testing.assert_close(each, visual[:, :, :3])
+    assert (full < 4.0).all()
+    assert float(single[0, 0]) == pytest.approx((4.0 - 1.0) / 2)
+    assert float(full[0, 0]) > float(single[0, 0])
+
+
+def test_a_few_steps_change_the_transformer_and_leave_finite_weights() -> None:
+    before, after = trained()
+    assert all(torch.isfinite(p).all() for p in after.parameters())
+    assert not after.training
+    assert not torch.equal(before.event_head.weight, after.event_head.weight)
+    assert torch.equal(before.scale, after.scale), "what comes from the data is not trained"
+
+
+def test_training_is_reproducible() -> None:
+    one, two = trained()[1], trained()[1]
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_text_can_be_left_out() -> None:
+    before, after = trained(Settings(window=8, steps=2, batch=4, texts=0, rate=1e-3))
+    assert torch.equal(before.align_head.weight, after.align_head.weight)
+
+
+def test_streams_are_files_in_order_of_time() -> None:
+    dataset = made(files=4, seconds=3)
+    turned = Dataset(
+        Features(*(getattr(dataset.features, n)[::-1] for n in Features.__slots__)), dataset.entries, dataset.segments
+    )
+    values = np.asarray(turned.features.start, np.float32)[:, None]
+    streams = streams_of(turned, values, np.zeros((12, 3), np.float32))
+    assert [s.label for s in streams] == ["normal", "fight", "fall", "shoplifting"]
+    assert all(s.tokens[:, 0].tolist() == [0, 1, 2] for s in streams)
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    kept = Checkpoint(ClipEncoder(dim=32).eval(), Joint(DIMS).eval(), SETTINGS)
+    kept.save(tmp_path / "a" / "model.pt")
+    found = Checkpoint.load(tmp_path / "a" / "model.pt")
+    assert found.settings == SETTINGS
+    assert found.joint.dims == DIMS
+    for a, b in zip(kept.joint.parameters(), found.joint.parameters(), strict=True):
+        assert torch.equal(a, b)
