@@ -160,8 +160,8 @@ def test_an_explanation_names_what_is_missing() -> None:
         "    ✗ not, since 2023-11-14T22:13:21Z",
         "      ✓ event fight, on 0.5, off 0.375: 0.600 ≥ 0.5, since 2023-11-14T22:13:21Z",
         "    ? event fall, on 0.8, off 0.6, zone gate, since 2023-11-14T22:13:20Z",
-        "missing: when.parts[1].part: event fight, on 0.5, off 0.375",
-        "         when.parts[2]: event fall, on 0.8, off 0.6, zone gate",
+        "missing: when.all[1].not: event fight, on 0.5, off 0.375",
+        "         when.all[2]: event fall, on 0.8, off 0.6, zone gate",
     ]
 
 

@@ -15,12 +15,13 @@ __all__ = ["children", "describe", "events", "operator", "with_threshold"]
 
 
 def children(term: Term) -> Iterator[tuple[str, Term]]:
-    """The terms right inside ``term``, each with its place: ``parts[1]``, ``part``."""
-    for name, value in _fields(term):
+    """The terms right inside ``term``, each with its place as rule files have it: ``all[1]``, ``not``."""
+    word = operator(term)
+    for _, value in _fields(term):
         if _is_term(value):
-            yield name, value
+            yield word, value
         elif isinstance(value, tuple):
-            yield from ((f"{name}[{i}]", inner) for i, inner in enumerate(value) if _is_term(inner))
+            yield from ((f"{word}[{i}]", inner) for i, inner in enumerate(value) if _is_term(inner))
 
 
 def events(term: Term) -> list[Event]:
@@ -46,23 +47,26 @@ def with_threshold(term: Term, on: float) -> Term:
 
 def operator(term: Term) -> str:
     """Its word in rule files: ``k_of_n`` for KOfN."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(term).__name__).lower()
+    word = re.sub(r"(?<!^)(?=[A-Z])", "_", type(term).__name__).lower()
+    return _WORDS.get(word, word)
 
 
 def describe(term: Term) -> str:
     """The operator with its plain values: ``event fall, on 0.7, off 0.5``."""
     values = [
-        str(value) if name == "name" else f"{_WORDS.get(name, name)} {_show(value)}"
+        _show(value) if name in ("name", "states") else f"{_WORDS.get(name, name)} {_show(value)}"
         for name, value in _fields(term)
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) or name == "states"
     ]
     return " ".join([operator(term), ", ".join(values)]).strip()
 
 
-_WORDS = {"hold": "for", "span": "in"}
+_WORDS = {"hold": "for", "span": "in", "in_state": "camera"}
 
 
 def _show(value: object) -> str:
+    if isinstance(value, frozenset):
+        return " or ".join(sorted(value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

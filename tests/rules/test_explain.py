@@ -59,9 +59,9 @@ def test_the_missing_one_of_several_is_named() -> None:
     fight = {"event": "fight", "on": 0.5}
     found = story(1.0, *falls(0.9, 0.9), when={"all": [FALL, fight, {"any": [fight, {"not": FALL}]}]})
     assert [part.path for part in missing(found.when)] == [
-        "when.parts[1]",
-        "when.parts[2].parts[0]",
-        "when.parts[2].parts[1].part",
+        "when.all[1]",
+        "when.all[2].any[0]",
+        "when.all[2].any[1].not",
     ]
     assert [seen(part)[0] for part in found.when.parts] == [True, False, False]
 
@@ -70,7 +70,7 @@ def test_unknown_is_neither() -> None:
     found = story(5.0, detection(5.0, 0.9), when={"all": [FALL, {**FALL, "zone": "gate"}]})
     whole, zone = found.when.parts
     assert (whole.holds, zone.holds, zone.score) == (True, None, None)
-    assert [part.path for part in missing(found.when)] == ["when.parts[1]"]
+    assert [part.path for part in missing(found.when)] == ["when.all[1]"]
 
 
 @pytest.mark.parametrize("end", [[Gap("dock", T0 + 2)], []])

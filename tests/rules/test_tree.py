@@ -21,12 +21,14 @@ FIGHT = {"event": "fight", "on": 0.5}
     [
         (FALL, "event fall, on 0.8, off 0.6", []),
         ({"event": "fall", "on": 0.5, "zone": "gate"}, "event fall, on 0.5, off 0.375, zone gate", []),
-        ({"all": [FALL, FIGHT]}, "all", ["parts[0]", "parts[1]"]),
-        ({"not": FALL}, "not", ["part"]),
-        ({"k_of_n": FALL, "at_least": 2, "of": 3}, "k_of_n at_least 2, of 3", ["part"]),
-        ({"absent": FALL, "for": "20s"}, "absent for 20", ["part"]),
-        ({"sequence": [FALL, FIGHT], "within": "60s"}, "sequence within 60", ["steps[0]", "steps[1]"]),
-        ({"count": FALL, "in": "1h", "at_least": 3}, "count in 3600, at_least 3", ["part"]),
+        ({"all": [FALL, FIGHT]}, "all", ["all[0]", "all[1]"]),
+        ({"camera": ["offline", "failed"]}, "camera failed or offline", []),
+        ({"motion": 0.2}, "motion on 0.2, off 0.15", []),
+        ({"not": FALL}, "not", ["not"]),
+        ({"k_of_n": FALL, "at_least": 2, "of": 3}, "k_of_n at_least 2, of 3", ["k_of_n"]),
+        ({"absent": FALL, "for": "20s"}, "absent for 20", ["absent"]),
+        ({"sequence": [FALL, FIGHT], "within": "60s"}, "sequence within 60", ["sequence[0]", "sequence[1]"]),
+        ({"count": FALL, "in": "1h", "at_least": 3}, "count in 3600, at_least 3", ["count"]),
     ],
 )
 def test_a_term_is_named_and_opened(when: object, text: str, inside: list[str]) -> None:
