@@ -21,6 +21,8 @@ from streamwatch.models.detection import Vector
 from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
 from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.backtest import replay
+from streamwatch.sinks.score_files import read_rows
 from streamwatch.video.h264 import film_scene
 from streamwatch.video.synthetic import Scene
 
@@ -145,6 +147,21 @@ def test_alerts_can_be_iterated_in_process_and_sequences_go_on(path: Path) -> No
     pipeline.stop()
     assert [entry.sequence for entry in kept] == list(range(1, len(kept) + 1))
     assert {entry.alert.type for entry in kept} >= {AlertType.NEW, AlertType.END}
+
+
+@pytest.mark.timeout(120)
+def test_a_replay_of_the_score_log_opens_what_was_opened_live(path: Path) -> None:
+    with streamwatch.open(path) as pipeline:
+        opened = next(alert for alert in pipeline if alert.type is AlertType.NEW and alert.rule == "anything")
+        assert opened.camera == "dock"
+    kept = Pipeline(load_config(path))
+    alerts = [entry.alert for entry in kept.outbox.alerts_after(0, 100)]
+    kept.stop()
+    found = replay(read_rows(pipeline.config.data_dir / "scores"), pipeline.rules)
+    fresh = [alert for alert in found.alerts if alert.type is AlertType.NEW and not alert.shadow]
+    assert [(a.rule, a.start_time, a.time, a.score) for a in fresh] == [
+        (a.rule, a.start_time, a.time, a.score) for a in alerts if a.type is AlertType.NEW
+    ]
 
 
 @pytest.mark.timeout(60)

@@ -66,9 +66,9 @@ class Explanation:
         incident = self.incident
         if incident is not None and incident.state is IncidentState.PENDING:
             held = incident.last_matched - incident.since
-            found.append(f"for: has held for {held:g} of {self.rule.hold:g} s")
+            found.append(f"for: has held for {held:.3g} of {self.rule.hold:g} s")
         if self.cooled is not None:
-            found.append(f"cooldown: {self.cooled - self.at:g} s are left")
+            found.append(f"cooldown: {self.cooled - self.at:.3g} s are left")
         return [] if self.state() == "firing" else found
 
 
