@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from streamwatch.config import Config
 from streamwatch.errors import ConfigError, StreamwatchError
 from streamwatch.rules.alert import to_payload
 from streamwatch.rules.backtest import Replay, compare, longest_quiet, replay, sweep
@@ -36,11 +37,15 @@ COLUMNS = ("camera", "start_s", "end_s", "label")
 
 @dataclass(frozen=True, slots=True)
 class ScoreFolder:
-    """A score log from ``since`` (in its own time) on; ``progress`` hears the time reached, now and then."""
+    """A score log from ``since`` (in its own time) on; ``progress`` hears the time reached, now and then.
+
+    ``site`` is the configuration whose cameras and zones rules may name beside those that the log holds.
+    """
 
     folder: Path
     since: float = float("-inf")
     progress: Callable[[float], None] = lambda at: None
+    site: Config | None = None
 
     def last(self, seconds: float) -> "ScoreFolder":
         """The last ``seconds`` of it, counted back from its newest row. Raises SourceError."""
@@ -54,10 +59,13 @@ class ScoreFolder:
             yield row
 
     def vocabulary(self) -> Vocabulary:
-        """What rules may name: the events, cameras and zones of the log. Raises SourceError."""
+        """What rules may name: the events, cameras and zones of the log and of the site. Raises SourceError."""
         known = {camera: names(self.folder, camera, self.since) for camera in cameras(self.folder)}
         events = frozenset[str]().union(*(events for events, _ in known.values()))
-        return Vocabulary(events, tuple(known), {camera: zones for camera, (_, zones) in known.items()})
+        zones = {camera: zones for camera, (_, zones) in known.items()}
+        for camera in self.site.cameras if self.site is not None else ():
+            zones[camera.name] = zones.get(camera.name, frozenset()) | {zone.name for zone in camera.zones}
+        return Vocabulary(events, tuple(zones), zones)
 
 
 def backtest(

@@ -41,6 +41,9 @@ RulesOption = Annotated[
     list[Path] | None, typer.Option("--rules", help="Rule files or folders instead of the shipped.")
 ]
 
+SiteOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="A configuration whose cameras and zones rules may name too.")
+]
 ScoresOption = Annotated[Path, typer.Option("--scores", help="A score log: <data_dir>/scores.")]
 
 
@@ -202,9 +205,11 @@ def backtest(
     sweep: Annotated[bool, typer.Option("--sweep", help="Try each rule with other thresholds.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report, alerts too, here.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the sweep into this file.")] = None,
+    config: SiteOption = None,
 ) -> None:
     """Replay score logs through rules: what would fire, when and where."""
     from streamwatch import backtest as library
+    from streamwatch.config import load_config
     from streamwatch.plan import shipped_rules
     from streamwatch.progress import progress
     from streamwatch.report import backtest_lines
@@ -212,7 +217,7 @@ def backtest(
 
     try:
         with progress("the log") as show:
-            log = library.ScoreFolder(scores, progress=show)
+            log = library.ScoreFolder(scores, progress=show, site=load_config(config) if config else None)
             log = log if since is None else log.last(library.parse_since(since))
             truths = library.read_truth(truth) if truth is not None else ()
             swept = sweep or plot is not None
@@ -236,15 +241,17 @@ def explain(
     at: Annotated[str, typer.Option("--at", help="When: ISO 8601, or seconds as in the log.")],
     camera: Annotated[str | None, typer.Option("--camera", help="Where, if the rule watches several.")] = None,
     rules: RulesOption = None,
+    config: SiteOption = None,
 ) -> None:
     """Say why a rule fired, or did not, at one time."""
     from streamwatch import backtest as library
+    from streamwatch.config import load_config
     from streamwatch.plan import shipped_rules
     from streamwatch.report import explanation_lines
 
     try:
         moment = library.parse_at(at)
-        log = library.ScoreFolder(scores)
+        log = library.ScoreFolder(scores, site=load_config(config) if config else None)
         found = library.explain_rule(log, rules or [shipped_rules()], rule, camera, moment)
     except StreamwatchError as error:
         _fail(error)

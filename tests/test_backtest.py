@@ -15,6 +15,7 @@ from streamwatch.backtest import (
     read_truth,
     write_report,
 )
+from streamwatch.config import Config
 from streamwatch.errors import ConfigError, RuleError, SourceError, StreamwatchError
 from streamwatch.models.detection import Detection, Gap, ModelInfo
 from streamwatch.rules.truth import Truth
@@ -132,6 +133,21 @@ def test_rules_may_name_what_the_log_holds(folder: Path) -> None:
         backtest(ScoreFolder(folder / "scores"), [folder / "bad.yml"])
     with pytest.raises(SourceError, match="no such folder"):
         backtest(ScoreFolder(folder / "none"), [folder / "rules.yml"])
+
+
+def test_rules_may_name_what_the_site_has(folder: Path) -> None:
+    """A camera that is new, or a zone, has no scores yet; its rules are no mistake."""
+    text = "rules: [{alert: a, cameras: [yard], when: {event: fall, on: 0.5, zone: pool}}]"
+    (folder / "new.yml").write_text(text)
+    with pytest.raises(RuleError, match="no camera is named 'yard'"):
+        backtest(ScoreFolder(folder / "scores"), [folder / "new.yml"])
+    zone = {"name": "pool", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    site = Config.model_validate(
+        {"cameras": [{"name": n, "url": "rtsp://h/x", "zones": [zone]} for n in ("yard", "dock")]}
+    )
+    log = ScoreFolder(folder / "scores", site=site)
+    assert log.vocabulary().zones["dock"] == {"gate", "pool"}
+    assert backtest(log, [folder / "new.yml"])["incidents"] == []
 
 
 def test_one_moment_is_explained(folder: Path) -> None:
