@@ -19,10 +19,10 @@
 
 All times are lengths of time since ``start``. An alert is an incident: ``at`` is when it began to fire, ``from`` when
 its condition began to hold, ``until`` when it ended (``open``: it had not); ``severity`` and ``labels`` are those of
-its last message, ``reason`` is why it ended. What is left out is not compared, but ``alert`` and ``at`` must be there;
+its last message, ``reason`` is why it ended. What is left out is not compared, so a test need not know ``for``;
 ``camera`` may be left out where there is only one. Values are those of ``series.py``; where no series of a zone has
 a value there is no detection, where some have the others score 0. Time passes each second; a camera that goes offline,
-failed or disabled breaks its stream, as live. ``severity`` is the one at the end, so the raised one.
+failed or disabled breaks its stream, as live.
 """
 
 from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ class _StateKeys(_Keys):
 
 class _AlertKeys(_Keys):
     alert: _Name
-    at: Duration
+    at: Duration | None = None
     camera: _Name | None = None
     since: Duration | None = Field(None, alias="from")
     until: Duration | Literal["open"] | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from streamwatch.rules.alert import Alert, AlertType
 
@@ -21,7 +22,7 @@ class Expected:
     def line(self, shown: Iterable[str]) -> str:
         """It as one line with the fields ``shown``."""
         told = ", ".join(f"{name} {_text(self.fields.get(name, 'none'))}" for name in shown)
-        return f"{self.rule} on {self.camera}: {told}"
+        return f"{self.rule} on {self.camera}" + (f": {told}" if told else "")
 
     def agrees(self, came: "Expected") -> bool:
         """Whether all its fields are those of ``came``; times to the millisecond."""
@@ -88,9 +89,8 @@ def _same(one: Expected, other: Expected) -> bool:
 
 
 def _when(incident: Expected) -> tuple[float, str, str]:
-    at = incident.fields["at"]
-    assert isinstance(at, float | int)
-    return round(at, 3), incident.camera, incident.rule
+    at = incident.fields.get("at", incident.fields.get("from"))
+    return round(at, 3) if isinstance(at, float | int) else inf, incident.camera, incident.rule
 
 
 def _text(value: object) -> str:

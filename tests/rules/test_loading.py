@@ -66,7 +66,6 @@ def test_every_shipped_file_loads(path: Path) -> None:
         assert rule.cameras == ("*",)
         assert 0 < rule.hold <= 5
         assert rule.keep_firing_for
-        assert rule.cooldown
 
 
 def test_the_examples_load_and_no_name_is_used_twice() -> None:

@@ -1,9 +1,13 @@
 """How a condition is read: exactly one operator a mapping, bounded, with the nearest right word."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamwatch.document import parse_document
 from streamwatch.errors import RuleError
 from streamwatch.rules.operators import MAX_DEPTH, MAX_TERMS, OPERATORS
 from tests.rules.play import condition, detection
@@ -55,6 +59,13 @@ def test_width_is_bounded() -> None:
 
 def test_brothers_do_not_add_to_the_depth() -> None:
     assert condition({"all": [nested(MAX_DEPTH - 1)] * 3}).observe(detection(0, 0.9)) is not None
+
+
+def test_the_readme_shows_every_operator_as_it_is_read() -> None:
+    text = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n(when:\n.*?)```", text, re.DOTALL)
+    condition(parse_document(block, "README.md", {})["when"])
+    assert [operator for operator in OPERATORS if f"{operator}:" not in block] == []
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -24,6 +24,13 @@ def incident(at: float, rule: str = "fall", **fields: object) -> Expected:
             [incident(5, severity="critical")],
             ["- fall on dock: at 5s, severity info", "+ fall on dock: at 5s, severity critical"],
         ),
+        ([Expected("fall", "dock", {})], [incident(5)], ["  fall on dock"]),
+        (
+            [Expected("fall", "dock", {"from": 3})],
+            [Expected("fall", "dock", {"at": 5, "from": 3.0})],
+            ["  fall on dock: from 3s"],
+        ),
+        ([Expected("fall", "dock", {})], [], ["- fall on dock"]),
         ([incident(1), incident(9)], [incident(9)], ["- fall on dock: at 1s", "  fall on dock: at 9s"]),
         (
             [incident(1, "fight")],
