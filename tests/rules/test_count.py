@@ -41,6 +41,16 @@ def test_a_gap_neither_undoes_nor_repeats() -> None:
     assert running.observe(detection(20, 0.9)) is True  # silent for longer than 10 s: another one
 
 
+def test_what_was_unknown_for_a_moment_has_not_begun_anew() -> None:
+    part = {"all": [FALL, {"not": {**FALL, "zone": "gate"}}]}
+    running = condition({"count": part, "in": "1h", "at_least": 2})
+    running.observe(detection(0, zone="gate"))
+    running.observe(detection(0, 0.9))
+    running.reset()
+    assert running.observe(detection(1, 0.9)) is None  # the gate is not known
+    assert running.observe(detection(1, zone="gate")) is False
+
+
 def test_a_clock_set_back_forgets() -> None:
     running = condition({**TWICE, "in": "1h"})
     for t, score in enumerate([0.9, 0.1, 0.9]):
