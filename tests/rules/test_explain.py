@@ -96,8 +96,9 @@ def test_a_sequence_shows_its_steps() -> None:
 
 
 def test_the_state_of_a_camera_goes_on() -> None:
-    rows = [CameraState("dock", "offline", T0), *falls(0.1, 0.1, 0.1)]
-    found = story(2.0, *rows, when={"camera": "offline"})
+    rows = [CameraState("dock", "offline", T0), *falls(*[0.1] * 25)]
+    found = story(24.0, *rows, when={"camera": "offline"})
+    assert (found.incident.since if found.incident else 0) == T0
     assert (found.state(), found.when.holds, (found.when.since or 0) - T0) == ("firing", True, 0)
 
 

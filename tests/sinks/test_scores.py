@@ -163,7 +163,9 @@ print(sum(rows for rows, _ in lost), {reason for _, reason in lost}, log.writing
 """
 
 
-def test_a_file_that_cannot_grow_loses_whole_blocks_and_counts_them(tmp_path: Path) -> None:
+def test_a_file_that_cannot_grow_loses_whole_blocks_and_counts_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The limit on file size cuts a write in the middle, as a full disk does."""
     found = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
@@ -173,6 +175,7 @@ def test_a_file_that_cannot_grow_loses_whole_blocks_and_counts_them(tmp_path: Pa
     assert 0 < lost < 480
     assert lost % 60 == 0
     assert len(list(read_rows(tmp_path))) == 480 - lost
+    assert "damaged" not in caplog.text  # half a block was taken back
     assert found.stderr.count("cannot be written") == 1
 
 
