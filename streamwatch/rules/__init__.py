@@ -57,7 +57,7 @@ camera is fixed by its text.
 
 **Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
 ``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a
-clock set back. All is in memory: a restart forgets.
+clock set back. All is in memory: a restart forgets, and so does a new book for changed rules.
 
 **Zones.** ``event`` listens to detections of its ``zone``, without one to those of the whole picture. A rule over
 several zones is evaluated with each detection; give it a ``for`` above 0, since zones are scored one after another.
