@@ -254,6 +254,13 @@ class TestFaults:
         alerts = play(running, [(1, LOW), (2, LOW), (3, LOW)])
         assert (brief(alerts), alerts[0].annotations["end_reason"]) == ([("end", 3)], "error")
 
+    def test_no_data_hold_does_not_hold_a_fault(self) -> None:
+        term = Faulty()
+        running = faulty(term, {"no_data": "hold"})
+        running.observe(detection(0, LOW))
+        term.raises = ValueError("x")
+        assert brief(running.observe(detection(1, LOW))) == [("end", 1)]
+
     def test_a_score_that_is_missing_or_no_number_is_a_fault_of_that_rule(self) -> None:
         running = book({"when": {"event": "fight", "on": 0.5}}, {"alert": "other", "when": FALL})
         assert [a.rule for a in running.observe(detection(0, HIGH, fight=nan))] == ["other"]

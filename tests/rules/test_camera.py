@@ -7,7 +7,7 @@ import pytest
 from streamwatch.errors import RuleError
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
-from streamwatch.rules.camera import STATES
+from streamwatch.rules.camera import STATES, status
 from streamwatch.video import camera as camera_thread
 from tests.rules.play import FALL, T0, book, brief, condition, detection
 
@@ -103,7 +103,12 @@ def test_beside_an_event() -> None:
 def test_is_unknown_after_a_silence_and_a_reset() -> None:
     running = condition({"any": [{"camera": "offline"}, {"camera": "online"}]})
     assert running.observe(detection(0)) is None
+    assert running.observe(status("dock", "offline", T0)) is True
+    assert running.observe(detection(10)) is True
+    assert running.observe(detection(10.5)) is None
+    running.observe(status("dock", "online", T0 + 11))
     running.reset()
+    assert running.observe(detection(12)) is None
     assert running.evidence() is None
 
 

@@ -65,6 +65,13 @@ def test_remembers_as_far_as_its_conditions_do() -> None:
     assert [feed(subject, t) for t in range(1, 6)] == [["fall"]] * 4 + [[]]
 
 
+def test_only_low_scores_in_a_row_count() -> None:
+    subject = line({"when": {"k_of_n": FALL, "at_least": 1, "of": 3}})
+    for t, fall in enumerate([0.1, 0.1, 0.1, 0.7, 0.1]):  # 0.7 is not below off
+        feed(subject, t, fall=fall)
+    assert feed(subject, 5) == ["fall"]
+
+
 @pytest.mark.parametrize("scores", [{"fall": nan}, {"fall": 2.0}])
 def test_wakes_at_what_is_no_score(scores: dict[str, float]) -> None:
     subject = line({})

@@ -110,6 +110,19 @@ def test_a_missing_value_is_no_detection() -> None:
     assert verdict.passed, verdict.diff
 
 
+@pytest.mark.parametrize("state", ["offline", "disabled", "failed"])
+def test_a_camera_that_is_away_breaks_its_stream(state: str) -> None:
+    (verdict,) = verdicts(f"""
+        tests:
+          - name: a break
+            series: [{{zone: bed, event: fall, values: "0.9x5"}}]
+            states: [{{state: {state}, at: 1.5s}}]
+            alerts: [{{alert: fall, from: 2s}}, {{alert: away}}]
+        """)
+    assert verdict.passed == (state == "offline"), verdict.diff
+    assert all("away" in line for line in verdict.diff if not line.startswith(" "))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
