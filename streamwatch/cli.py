@@ -15,6 +15,7 @@ from streamwatch.errors import (
     ProviderError,
     StreamwatchError,
 )
+from streamwatch.training.cli import add_commands
 
 if TYPE_CHECKING:
     pass
@@ -275,3 +276,6 @@ def _fail_without_matplotlib(error: ModuleNotFoundError) -> NoReturn:
     if error.name != "matplotlib":
         raise error
     _fail(ConfigError("--plot needs matplotlib: pip install 'streamwatch[plot]'"))
+
+
+add_commands(app)  # last, so that `--help` names what runs before what trains

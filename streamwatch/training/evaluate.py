@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.pack import load_pack
+from streamwatch.models.pack import EventCard, load_pack
 from streamwatch.training.data import Entry, Images, clips_of, read_entries, read_pictures
 from streamwatch.training.metrics import area, average_precision, grouped_interval, poisson_upper
 from streamwatch.training.windows import every_window
 
 __all__ = [
     "ABLATIONS",
-    "SHOWN_BY",
     "Scored",
     "alarms",
     "evaluate",
+    "homes",
     "pixel_baseline",
     "score_clips",
     "score_file",
@@ -28,11 +28,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-SHOWN_BY = {  # the sources that show an event and its absence alike; other clips are negatives of another place
-    "fight": ("surv_fight", "behave", "web_fight2"),
-    "fall": ("gmdcsa24", "mcw_fall", "urfall", "kaikaic_fall"),
-    "shoplifting": ("mnnit_shoplifting",),
-}
 Change = Callable[[Images], Images]
 ABLATIONS: dict[str, Change] = {
     "single_frame": lambda clip: np.repeat(clip[:1], len(clip), 0),
@@ -102,8 +97,16 @@ def alarms(scores: Array, on: float, off: float, of: int = 3, least: int = 2) ->
     return found
 
 
-def _event_figures(test: Sequence[Scored], event: str, column: int, on: float, off: float) -> dict[str, Any]:
-    home = [s for s in test if s.entry.source in SHOWN_BY.get(event, ())]
+def homes(entries: Sequence[Entry], event: str) -> frozenset[str]:
+    """The sources that show ``event``: against their normal clips a model is measured, not against other rooms."""
+    return frozenset(entry.source for entry in entries if entry.label == event)
+
+
+def _event_figures(
+    test: Sequence[Scored], sources: frozenset[str], event: str, column: int, card: EventCard
+) -> dict[str, Any]:
+    on, off = card.on, card.off
+    home = [s for s in test if s.entry.source in sources]
     truth = np.array([s.entry.label == event for s in home], bool)
     best = np.array([s.scores[:, column].max() for s in home])
     every = np.array([s.scores[:, column].max() for s in test])
@@ -141,35 +144,33 @@ def evaluate(
     test = score_clips(model, root, [e for e in entries if e.split == split])
     events = list(model.card.events)
     report: dict[str, Any] = {"pack": model.info.name, "version": model.info.version, "split": split, "events": {}}
+    shown = {event: homes(entries, event) for event in events}
     for column, event in enumerate(events):
-        card = model.card.events[event]
-        report["events"][event] = _event_figures(test, event, column, card.on, card.off)
+        report["events"][event] = _event_figures(test, shown[event], event, column, model.card.events[event])
     if baselines:
-        train = _pixels_only(root, [e for e in entries if e.split == "train"], model.card.size)
+        known = frozenset().union(*shown.values())
+        train = _pixels_only(root, [e for e in entries if e.split == "train" and e.source in known], model.card.size)
         for event in events:
-            report["events"][event]["pixel_difference_auc"] = _baseline_area(train, test, event)
+            report["events"][event]["pixel_difference_auc"] = _baseline_area(train, test, shown[event], event)
     if ablations:
         for name, change in ABLATIONS.items():
             changed = score_clips(model, root, [s.entry for s in test], change)
             for column, event in enumerate(events):
-                card = model.card.events[event]
-                figures = _event_figures(changed, event, column, card.on, card.off)
+                figures = _event_figures(changed, shown[event], event, column, model.card.events[event])
                 report["events"][event][f"{name}_auc"] = figures["auc"]
     return report
 
 
 def _pixels_only(root: Path, entries: Sequence[Entry], size: int) -> list[Scored]:
     found = []
-    known = {source for sources in SHOWN_BY.values() for source in sources}
-    for entry in tqdm([e for e in entries if e.source in known], desc="baseline", mininterval=5):
+    for entry in tqdm(entries, desc="baseline", mininterval=5):
         pixels = [_pixel_difference(clip) for *_, clip in clips_of(read_pictures(root / entry.path), size)]
         if pixels:
             found.append(Scored(entry, np.zeros((len(pixels), 0)), np.mean(pixels, 0)))
     return found
 
 
-def _baseline_area(train: Sequence[Scored], test: Sequence[Scored], event: str) -> float:
-    sources = SHOWN_BY.get(event, ())
+def _baseline_area(train: Sequence[Scored], test: Sequence[Scored], sources: frozenset[str], event: str) -> float:
     train = [s for s in train if s.entry.source in sources]
     test = [s for s in test if s.entry.source in sources]
     if len({s.entry.label == event for s in train}) < 2 or not test:

@@ -15,7 +15,7 @@ from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
 from streamwatch.training.calibrate import fit_platt, thresholds
 from streamwatch.training.data import Entry, Images, clips_of, read_entries, read_pictures, read_segments
-from streamwatch.training.evaluate import SHOWN_BY, Scored, score_clips
+from streamwatch.training.evaluate import Scored, score_clips
 from streamwatch.training.finetune import Checkpoint
 from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint
 from streamwatch.training.labels import EVENTS, Segment
@@ -27,6 +27,11 @@ DESCRIPTIONS = {
     "fight": "people hit, kick or wrestle with each other",
     "fall": "a person falls down",
     "shoplifting": "a person hides goods; learnt in one room, read as a hint only",
+}
+SHOWN_BY = {  # the sources that show an event and its absence alike; other clips are negatives of another place
+    "fight": ("surv_fight", "behave", "web_fight2"),
+    "fall": ("gmdcsa24", "mcw_fall", "urfall", "kaikaic_fall"),
+    "shoplifting": ("mnnit_shoplifting",),
 }
 STUDIED = {source for sources in SHOWN_BY.values() for source in sources}  # their normal clips were learnt by heart
 CHOSEN = {  # (on, off) after replaying ordinary streams with the clips cut at four phases; the others are computed

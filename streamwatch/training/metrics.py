@@ -29,7 +29,9 @@ def average_precision(truth: NDArray[np.bool_], scores: Array) -> float:
 def grouped_interval(
     truth: NDArray[np.bool_], scores: Array, groups: NDArray[np.str_], draws: int = 500, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of the area when whole groups (cameras, actors) are drawn again."""
+    """95 % interval of the area when whole groups (cameras, actors) are drawn again. nan without clips."""
+    if not len(groups):
+        return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero(groups == name) for name in np.unique(groups)]
     found = []
