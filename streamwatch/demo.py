@@ -115,7 +115,8 @@ class Demo:
         rules = ", ".join(rule.name for rule in self._pipeline.rules)
         self._say(f"model    {model.info.name} {model.info.version} on {model.provider}; rules: {rules}")
         for name, url in urls.items():
-            self._say(f"camera   {name:10s} {SecretUrl(url)}")
+            shown = str(SecretUrl(url)).partition("?")[0]
+            self._say(f"camera   {name:10s} {shown}")
         self._say(
             f"broker   mqtt://127.0.0.1:{config.mqtt.port}   mosquitto_sub -p {config.mqtt.port} -t 'streamwatch/#' -v"
         )
