@@ -38,6 +38,7 @@ PURE = [
     "video/window.py",
     "video/backoff.py",
     "video/clock.py",
+    "models/activity.py",
     "models/calibration.py",
     "models/window.py",
     "models/zone.py",

@@ -25,7 +25,8 @@ class Token:
     """One clip after the encoder.
 
     ``embedding`` float32 [D]; ``grid`` float32 [D, g, g], whose mean weighted by ``motion`` float32 [g, g]
-    is the embedding (so that a zone's token costs no second pass of the encoder).
+    is the embedding (so that a zone's token costs no second pass of the encoder); ``activity`` float32 [g, g] is how
+    much each cell moves, in grey levels.
     """
 
     camera: str
@@ -34,6 +35,7 @@ class Token:
     embedding: Vector
     grid: Vector
     motion: Vector
+    activity: Vector
     epoch: int
     index: int
 
@@ -43,8 +45,9 @@ class Detection:
     """The scores of one window of one camera (or of one zone in it).
 
     ``start`` and ``end`` are UTC seconds of the window's first and last frame; ``zone`` is None for the whole
-    picture; ``scores`` maps event → calibrated probability; ``motion`` is the mean motion weight of the newest
-    token; ``filled`` is the share of the window's slots that hold a token; ``model`` is the pack that spoke.
+    picture; ``scores`` maps event → calibrated probability; ``motion`` is how much moves in the
+    newest clip, in grey levels above the noise; ``filled`` is the share of the window's slots that hold a token;
+    ``model`` is the pack that spoke.
     """
 
     camera: str

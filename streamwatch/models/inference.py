@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from streamwatch.errors import InferenceError, MailboxClosedError
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
+from streamwatch.models.activity import activity
 from streamwatch.models.detection import Detection, ModelInfo, Token, Vector
 from streamwatch.models.pack import Card
 from streamwatch.models.window import TokenWindow, Window
@@ -124,10 +125,14 @@ class Inference:
         self._metrics.stage_seconds.labels("encode").observe(time.perf_counter() - began)
         for clip in clips:
             self._metrics.tokens.labels(clip.camera, "encoded").inc()
+        cells = self._model.card.grid
         return [
-            Token(clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], clip.epoch, clip.index)
+            Token(
+                clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], activity(clip.frames, cells),
+                clip.epoch, clip.index,
+            )
             for i, clip in enumerate(clips)
-        ]
+        ]  # fmt: skip
 
     def _score(self, tokens: Sequence[Token]) -> list[Detection]:
         windows = [window for token in tokens for window in self._slide(token)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwatch.models.activity import level
 from streamwatch.models.detection import Token, Vector
 
 __all__ = ["TokenWindow", "Window", "pool"]
@@ -14,7 +15,8 @@ __all__ = ["TokenWindow", "Window", "pool"]
 @dataclass(frozen=True, slots=True)
 class Window:
     """What the joint transformer reads: ``visual`` float32 [N, D], oldest first; ``age`` float32 [N] counts strides
-    back from now (0 = newest); ``mask`` float32 [N] is 1 where a slot holds a token. Times are UTC seconds.
+    back from now (0 = newest); ``mask`` float32 [N] is 1 where a slot holds a token; ``motion`` is the level of the
+    newest token's activity. Times are UTC seconds.
     """
 
     camera: str
@@ -58,9 +60,8 @@ class TokenWindow:
             visual[slot] = token.embedding if cells is None else pool(token, cells)
             mask[slot] = 1.0
         age = np.arange(self._size - 1, -1, -1, dtype=np.float32)
-        motion = newest.motion if cells is None else newest.motion[cells > 0]
-        level = float(motion.mean()) if motion.size else 0.0
-        return Window(newest.camera, self._tokens[0].start, newest.end, zone, visual, age, mask, level)
+        motion = level(newest.activity, cells)
+        return Window(newest.camera, self._tokens[0].start, newest.end, zone, visual, age, mask, motion)
 
 
 def pool(token: Token, cells: NDArray[np.float32]) -> Vector:

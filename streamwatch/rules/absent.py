@@ -1,4 +1,4 @@
-"""``absent … for``: a condition has not held for a while: ``{absent: {motion: 0.1}, for: 20s}``.
+"""``absent … for``: a condition has not held for a while: ``{absent: {motion: 1.5}, for: 20s}``.
 
 It begins to hold with the first detection at which the condition has been known not to hold for so long, without a
 break, and holds until the condition does. While the condition is unknown – never scored, after a gap or silence –

@@ -95,6 +95,16 @@ def test_a_zone_costs_no_second_pass_of_the_encoder() -> None:
     assert metrics.registry.get_sample_value("streamwatch_windows_total", {"camera": "a"}) == 1
 
 
+def test_motion_is_measured_in_the_pictures_whatever_the_encoder_weighs() -> None:
+    """One cell of four moves; the picture's level is the mean of the three most active ones."""
+    upper = np.array([[1, 0], [0, 0]], np.float32)
+    stage, _, _ = inference({"a": [("upper", upper), ("rest", 1 - upper)]})
+    still, busy = clip("a", 0), clip("a", 1)
+    busy.frames[1, :16, :16] = 171  # by 120 grey levels
+    assert [d.motion for d in stage.process([still])] == [0, 0, 0]
+    assert [(d.zone, d.motion) for d in stage.process([busy])] == [(None, 40), ("upper", 120), ("rest", 0)]
+
+
 def test_a_single_damaged_clip_is_a_hole_and_lasting_damage_is_looked_at() -> None:
     stage, _, metrics = inference()
     stage.process([clip("a", 0, 51)])

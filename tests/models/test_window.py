@@ -16,7 +16,8 @@ def token(index: int, epoch: int = 0) -> Token:
     grid = np.full((DIM, GRID, GRID), index + 1, np.float32)
     motion = np.ones((GRID, GRID), np.float32)
     at = 100.0 + index
-    return Token("dock", at, at + 1, np.full(DIM, index + 1, np.float32), grid, motion, epoch, index)
+    activity = np.diag(np.arange(1, GRID + 1, dtype=np.float32)) * (index + 1)
+    return Token("dock", at, at + 1, np.full(DIM, index + 1, np.float32), grid, motion, activity, epoch, index)
 
 
 def slots(ring: TokenWindow) -> list[int]:
@@ -67,19 +68,27 @@ def test_tells_times_and_age() -> None:
     assert window.visual.dtype == window.age.dtype == window.mask.dtype == np.float32
 
 
+def test_motion_is_the_newest_activity_of_the_picture_or_the_zone() -> None:
+    ring = ring_of(token(0), token(2))  # cells of 3, 0, 0, 6: the median is 1.5
+    assert ring.window(None, None).motion == pytest.approx(3 - 1.5)
+    assert ring.window("low", np.array([[0, 0], [0, 0.2]], np.float32)).motion == pytest.approx(6 - 1.5)
+    assert ring.window("right", np.array([[0, 1], [0, 0]], np.float32)).motion == 0
+
+
 def test_the_whole_picture_as_a_zone_gives_the_same_token() -> None:
     rng = np.random.default_rng(0)
     grid = rng.normal(size=(DIM, GRID, GRID)).astype(np.float32)
     motion = rng.uniform(0.1, 2, size=(GRID, GRID)).astype(np.float32)
     embedding = (grid * motion).sum(axis=(1, 2)) / motion.sum()
-    whole = Token("dock", 0, 1, embedding, grid, motion, 0, 0)
+    whole = Token("dock", 0, 1, embedding, grid, motion, np.zeros_like(motion), 0, 0)
     assert pool(whole, np.ones((GRID, GRID), np.float32)) == pytest.approx(embedding, abs=1e-5)
 
 
 def test_a_zone_sees_its_cells_only() -> None:
     grid = np.zeros((DIM, GRID, GRID), np.float32)
     grid[:, 0, 0] = 7
-    seen = Token("dock", 0, 1, grid.mean(axis=(1, 2)), grid, np.ones((GRID, GRID), np.float32), 0, 0)
+    even = np.ones((GRID, GRID), np.float32)
+    seen = Token("dock", 0, 1, grid.mean(axis=(1, 2)), grid, even, even, 0, 0)
     left = np.array([[1, 0], [0, 0]], np.float32)
     assert pool(seen, left).tolist() == [7] * DIM
     assert pool(seen, 1 - left).tolist() == [0] * DIM

@@ -30,6 +30,14 @@ def test_listens_to_its_zone_and_forgets_in_silence() -> None:
     assert running.observe(detection(10.5, motion=0.0)) is None
 
 
+def test_thresholds_are_grey_levels() -> None:
+    running = condition({"motion": 12.5, "off": 6})
+    assert [running.observe(detection(t, motion=m)) for t, m in enumerate([6, 12.4, 12.5, 6, 5.9])] == [
+        False, False, True, True, False,
+    ]  # fmt: skip
+    assert condition({"motion": 255}).observe(detection(0, motion=255)) is True
+
+
 def test_reset_forgets() -> None:
     running = condition({"motion": 0.4})
     running.observe(detection(0, motion=0.9))
@@ -51,6 +59,7 @@ def test_does_not_look_at_scores() -> None:
     [
         ({"motion": 0.4, "off": 0.4}, r"off \(0.4\) must be below motion \(0.4\)"),
         ({"motion": 0}, "motion: Input should be greater than 0"),
+        ({"motion": 256}, "motion: Input should be less than or equal to 255"),
         ({"motion": 0.4, "zone": "gat"}, r"when\.zone: .*did you mean 'gate'"),
         ({"motion": 0.4, "of": 0.1}, "did you mean 'off'"),
     ],
