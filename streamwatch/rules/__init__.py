@@ -8,6 +8,7 @@
     alerts = book.tick(now)                 # about once a second, whether or not detections come
     alerts = book.gap("ward-1", now)        # when the camera's stream broke
     alerts = book.camera("ward-1", "offline", now)    # when its state changed
+    alerts = book.replace(rules, now)       # when the rule files changed
     alerts = book.close(now, "shutdown")    # at the end
 
 **Event time.** A rule's time is ``Detection.end``, per camera; nothing here reads a clock. The same detections give
@@ -28,11 +29,10 @@ second, ``for: 1.5s`` means three scores in a row, and ``gap`` must be above 1 s
 
 **Alerts.** One ``new`` when it begins to fire; an ``update`` on a detection that matches, if the severity rose, if the
 peak score rose by 0.1 since the last message and that was at least 1 s ago, or if 30 s passed without a message; one
-``end``, whose
-``annotations["end_reason"]`` is ``ended``, ``no_data``, ``gap``, ``error`` or what was given to ``close``. ``seq``
-counts them without holes. ``start_time`` is when the condition began to hold (before ``for``), ``end_time`` when it
-last held, ``time`` when the message was decided. Alerts of ``shadow: true`` rules come out too, marked ``shadow``:
-whoever publishes must leave them out.
+``end``, whose ``annotations["end_reason"]`` is ``ended``, ``no_data``, ``gap``, ``error``, ``changed``, ``removed`` or
+what was given to ``close``. ``seq`` counts them without holes. ``start_time`` is when the condition began to hold
+(before ``for``), ``end_time`` when it last held, ``time`` when the message was decided. Alerts of ``shadow: true``
+rules come out too, marked ``shadow``: whoever publishes must leave them out.
 
 **Severity.** ``escalate: [{after: 30s, severity: critical}]`` raises it on the first detection that matches so long
 after firing began; ``{count: 3, in: 1h, severity: critical}`` for the third incident of the rule on the camera to begin
@@ -57,7 +57,13 @@ camera is fixed by its text.
 
 **Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
 ``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a
-clock set back. All is in memory: a restart forgets, and so does a new book for changed rules.
+clock set back. All is in memory: a restart forgets.
+
+**Reload.** ``book.replace(rules, now)`` puts other rules in force between two detections. A rule with the same name and
+``rule_hash`` goes on as if nothing had happened: conditions, partial matches, pending and firing incidents, cooldown,
+repetitions. One whose text changed at all ends what fires with ``changed``, one that is gone with ``removed``; what was
+pending lapses. A rule changed or new knows nothing yet: a sequence half matched starts again, there is no cooldown.
+The state of a camera is known to it. ``inhibited_by`` means the rules now in force.
 
 **Zones.** ``event`` listens to detections of its ``zone``, without one to those of the whole picture. A rule over
 several zones is evaluated with each detection; give it a ``for`` above 0, since zones are scored one after another.

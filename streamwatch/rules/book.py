@@ -48,7 +48,7 @@ class RuleBook:
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
         self._lines: dict[str, dict[str | None, Line]] = {}
-        self._states: dict[str, _State] = {}  # of the cameras of whose state some rule wants to hear
+        self._states: dict[str, _State] = {}
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
         """The alerts that ``detection`` causes. Event time of its camera becomes ``detection.end``."""
@@ -87,6 +87,7 @@ class RuleBook:
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
         """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise."""
         if not self._open(camera, STATUS).watches:
+            self._states[camera] = _State(state, at)  # a rule to come may want to hear it
             return ()
         alerts = self._tell(camera, nextafter(at, -inf))
         before = self._states.get(camera)
@@ -109,8 +110,31 @@ class RuleBook:
         broken = (watch for watch in self._watches.get(camera, ()) if watch.rule.when.zones != _STATUS_ALONE)
         return self._each(broken, lambda watch: watch.lose(at, "gap"))
 
+    def replace(self, rules: Iterable[Rule], at: float) -> tuple[Alert, ...]:
+        """Put ``rules`` in force at ``at`` (UTC s). Raises RuleError, before anything changes, for circular inhibition.
+
+        A rule whose name and hash are as before goes on as if nothing had happened. One that is changed or removed
+        ends what it has open, with that word as ``end_reason``; one that is changed or new begins with nothing.
+        """
+        given = tuple(rules)
+        self._ordered = in_order(given)
+        self.rules = given
+        hashes = {rule.name: rule.rule_hash for rule in given}
+        for line in self._every_line():
+            line.wake()
+
+        def retire(watch: Watch) -> tuple[Alert, ...]:
+            now = hashes.get(watch.rule.name)
+            return () if now == watch.rule.rule_hash else watch.close(at, "removed" if now is None else "changed")
+
+        alerts = self._each(self._all(), retire)
+        self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
+        for camera, lines in self._lines.items():
+            self._lines[camera] = {zone: self._line(camera, zone, line.last) for zone, line in lines.items()}
+        return alerts
+
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
-        """End all that is open: the rules are about to stop or to be replaced."""
+        """End all that is open: the rules are about to stop."""
         return self._each(self._all(), lambda watch: watch.close(at, reason))
 
     def incidents(self) -> tuple[Incident, ...]:
@@ -121,6 +145,9 @@ class RuleBook:
         """Repeat the state of ``camera`` at each whole second up to ``until``."""
         state = self._states.get(camera)
         if state is None or not isfinite(until):
+            return ()
+        if not self._open(camera, STATUS).watches:
+            state.told = max(state.told, until)
             return ()
         if until - state.told > SILENCE:  # nobody let time pass: what happened meanwhile is not known
             state.told = floor(until) - 1.0
@@ -139,16 +166,35 @@ class RuleBook:
 
     def _open(self, camera: str, zone: str | None) -> Line:
         if camera not in self._watches:
-            self._watches[camera] = self._watch(camera)
-        listening = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
-        return self._lines.setdefault(camera, {}).setdefault(zone, Line(listening))
+            self._watches[camera] = self._watch(camera, ())
+        lines = self._lines.setdefault(camera, {})
+        if zone not in lines:
+            lines[zone] = self._line(camera, zone, -inf)
+        return lines[zone]
 
-    def _watch(self, camera: str) -> tuple[Watch, ...]:
+    def _line(self, camera: str, zone: str | None, last: float) -> Line:
+        line = Line(tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones))
+        line.last = last
+        return line
+
+    def _every_line(self) -> Iterable[Line]:
+        return (line for lines in self._lines.values() for line in lines.values())
+
+    def _watch(self, camera: str, before: Iterable[Watch]) -> tuple[Watch, ...]:
+        """A watch on ``camera`` for each rule; of those from ``before`` that whose rule is unchanged."""
+        former = {watch.rule.name: watch for watch in before}
         named: dict[str, Watch] = {}
         for rule in self._ordered:
             if rule.watches(camera):
                 inhibitors = tuple(named[name] for name in rule.inhibited_by if name in named)
-                named[rule.name] = Watch(rule, camera, self._salt, inhibitors)
+                earlier = former.get(rule.name)
+                if earlier is not None and earlier.rule.rule_hash == rule.rule_hash:
+                    earlier.inhibited_by(inhibitors)
+                    named[rule.name] = earlier
+                else:
+                    watch = named[rule.name] = Watch(rule, camera, self._salt, inhibitors)
+                    if earlier is not None:
+                        watch.follow(earlier)
         return tuple(named.values())
 
     def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ from streamwatch.rules.severity import Escalation, EscalationKeys, Severity, gra
 from streamwatch.rules.template import Template
 from streamwatch.rules.vocabulary import Vocabulary
 
-__all__ = ["Rule", "RuleFile", "parse_rules"]
+__all__ = ["Rule", "RuleFile", "hash_of", "parse_rules"]
 
 _SUMMARY = "{rule} at {camera}"
 
@@ -108,6 +109,12 @@ class Rule:
     def watches(self, camera: str) -> bool:
         """Whether one of its globs matches the name."""
         return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
+
+
+def hash_of(rules: Iterable[Rule]) -> str:
+    """The start of the SHA-256 of what ``rules`` say: equal exactly if the same are in force, in whatever files."""
+    hashes = sorted(rule.rule_hash for rule in rules)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
 
 
 def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[Rule, ...]:

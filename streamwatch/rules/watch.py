@@ -71,9 +71,13 @@ class Watch:
         self._condition = rule.when.start()
         self._several = len(rule.when.zones) > 1
         self._stretch: _Stretch | None = None
-        self._inhibitors = tuple(watch for watch in inhibitors if rule.shadow or not watch.rule.shadow)
+        self.inhibited_by(inhibitors)
         self._opened: deque[float] = deque(maxlen=max((step.count or 0 for step in rule.escalate), default=0))
         self._forget_time()
+
+    def inhibited_by(self, inhibitors: tuple["Watch", ...]) -> None:
+        """From now on these keep it from beginning to fire."""
+        self._inhibitors = tuple(watch for watch in inhibitors if self.rule.shadow or not watch.rule.shadow)
 
     def _forget_time(self) -> None:
         self._now = -inf  # newest detection of any zone
@@ -81,6 +85,10 @@ class Watch:
         self._cooled = -inf  # no incident before this
         self._opened.clear()  # when the last incidents began to fire
         self._ended_since = nan  # start of the last incident: an id is never used twice
+
+    def follow(self, former: "Watch") -> None:
+        """Time goes on where ``former`` stopped, a watch for another version of the rule: no id is used twice."""
+        self._now, self._ended_since = former._now, former._ended_since
 
     def observe(self, detection: Detection) -> tuple[Alert, ...]:
         """Take a detection of one of the rule's zones. The caller has called ``expire`` for its time."""
