@@ -10,10 +10,11 @@ from enum import StrEnum
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import to_json
-from streamwatch.sinks.commands import CommandGate
+from streamwatch.sinks.commands import CommandGate, ReplayAlerts
 from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.relay import Book, Relay
+from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
@@ -51,8 +52,9 @@ class MqttSink:
     """Relays the site's outbox and states to a broker. ``run`` is a worker's body; all else is safe from any thread.
 
     Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one). Without ``config.host`` the broker is
-    the embedded one on 127.0.0.1. ``on_command(camera, enabled)`` is called on the sink's thread for
-    ``<prefix>/<camera>/enabled/set`` if ``config.commands``; it must neither block nor raise.
+    the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called on the sink's
+    thread for ``<prefix>/<camera>/enabled/set`` and must neither block nor raise; and alerts are published again for
+    those who ask on ``<prefix>/replay/request``.
     Raises ConfigError if password file or certificates cannot be used.
     """
 
@@ -64,7 +66,7 @@ class MqttSink:
         self._endpoint = Endpoint.read(config)
         self._topics = topics = Topics(config.topic_prefix)
         self._states = RetainedStates()
-        self._book = Book(topics, self._states, OpenIncidents(), to_json)
+        self._book = Book(topics, self._states, OpenIncidents(), to_json, Replay(site.outbox))
         self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
         self._on_command = on_command
         self._version = 4 if self._endpoint.embedded else 5
@@ -124,7 +126,7 @@ class MqttSink:
         try:
             while relay.lost is None and not stop.is_set():
                 for message in relay.turn():
-                    self._command(message)
+                    self._command(message, relay)
                 if relay.complaint:
                     self._say_once(f"refused a message for {relay.complaint}; tried again every few seconds")
             if stop.is_set() and relay.lost is None:
@@ -146,7 +148,8 @@ class MqttSink:
         self._states.set(self._topics.available, "online")
         self._states.say_all_again()
         if self._gate is not None:
-            connection.subscribe(self._topics.commands)
+            for topic in (self._topics.commands, self._topics.replay):
+                connection.subscribe(topic)
 
     def _failed(self, answer: Refused | Lost) -> None:
         self._failures += 1
@@ -174,12 +177,15 @@ class MqttSink:
         least, most = _BACKOFF
         return min(most, least * 2.0 ** min(max(0, self._failures - 1), 8)) * random.uniform(0.5, 1.0)
 
-    def _command(self, message: Message) -> None:
+    def _command(self, message: Message, relay: Relay) -> None:
         if self._gate is None:
             return
         command = self._gate.read(message.topic, message.payload, message.retained, time.monotonic())
         if isinstance(command, str):
             self._say_once(f"ignored a message for {message.topic[:100]!r}: {command}")
+        elif isinstance(command, ReplayAlerts):
+            log.info("MQTT %s: asked for the alerts after %d", self._endpoint, command.after)
+            relay.replay(command.after)
         else:
             self._on_command(command.camera, command.enabled)
 

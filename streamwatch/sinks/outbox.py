@@ -46,6 +46,10 @@ class Outbox(Protocol):
         """Take an entry off the line; unknown numbers are ignored."""
         ...
 
+    def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries above ``sequence`` that are still held, acknowledged or not, oldest first."""
+        ...
+
 
 class Backlog(Protocol):
     """How much waits, and since when."""
@@ -103,7 +107,12 @@ class MemoryOutbox:
         """See :meth:`Outbox.pending`."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._newest() > after, timeout)
-            found = (entry for sequence, entry in self._entries.items() if sequence > after)
+        return self.alerts_after(after, limit)
+
+    def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
+        """As :meth:`Outbox.alerts_after`: only what is not acknowledged is still held."""
+        with self._arrived:
+            found = (entry for number, entry in self._entries.items() if number > sequence)
             return [entry for entry, _ in zip(found, range(limit), strict=False)]
 
     def acknowledge(self, sequence: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamwatch.rules.alert import Alert
 from streamwatch.sinks.connection import HUNG_UP, WINDOW, Acknowledged, Connection, Lost, Message
 from streamwatch.sinks.outbox import Entry
+from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
@@ -19,16 +20,18 @@ _ACK_LIMIT = 20.0  # s; a broker that is silent for longer is gone, whatever the
 _REFUSED_DELAY = 5.0  # s until a refused message is tried again
 _GONE_LIMIT = 2.0  # s for the reason of a lost connection to arrive
 _TURN = 0.05  # s
+_AGAIN = 5  # of the messages in flight may be replayed ones, and are left to them while there are any
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What outlives a connection: topics, states, open incidents, and how an alert is written."""
+    """What outlives a connection: topics, states, open incidents, how an alert is written, what is asked for again."""
 
     topics: Topics
     states: RetainedStates
     incidents: OpenIncidents
     payload: Callable[[Alert, str, int], str]
+    replay: Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,14 @@ class _Sent:
     entry: Entry | None
     topic: str
     at: float
+    again: bool
 
 
 class Relay:
     """Moves states and alerts over ``connection`` until it is lost. Owned by one thread.
 
     Only what the broker has acknowledged leaves the outbox. A message that it refuses holds up those behind it, is
-    counted as failed and tried again; ``complaint`` says why.
+    counted as failed and tried again; ``complaint`` says why. A replayed one that it refuses is only counted.
     """
 
     def __init__(self, connection: Connection, site: Site, book: Book) -> None:
@@ -54,6 +58,7 @@ class Relay:
         self._sent: dict[int, _Sent] = {}
         self._waiting: list[Entry] = []
         self._cursor = 0
+        self._again = 0  # of those sent
         self._resume = 0.0  # monotonic s before which nothing is handed over
         self._gone: float | None = None  # when a publish first found no connection (monotonic s)
         self._progress = time.monotonic()
@@ -61,7 +66,7 @@ class Relay:
     def turn(self) -> list[Message]:
         """Hand over what there is, take in what happened; waits up to 0.05 s. What arrived is the caller's."""
         self._hand_over()
-        if self._sent or self._waiting or len(self._book.states) or self._gone:
+        if self._sent or self._waiting or len(self._book.states) or self._gone or self._book.replay.active:
             events = self._connection.events(_TURN)
         else:  # nothing is owed to us: wait where the next alert appears
             self._waiting = self._site.outbox.pending(self._cursor, WINDOW, _TURN)
@@ -77,8 +82,13 @@ class Relay:
         self._watch()
         return messages
 
+    def replay(self, after: int) -> None:
+        """Publish the alerts above ``after`` again, beside the new ones."""
+        self._book.replay.ask(after, self._cursor)
+
     def drain(self, limit: float, patience: float) -> None:
-        """Keep going until nothing waits, for up to ``limit`` s, or ``patience`` s without an answer."""
+        """Keep going until nothing new waits, for up to ``limit`` s, or ``patience`` s without an answer."""
+        self._book.replay.cancel()
         deadline = time.monotonic() + limit
         self._progress = time.monotonic()
         while self.lost is None and time.monotonic() < min(deadline, self._progress + patience):
@@ -102,12 +112,16 @@ class Relay:
             self._site.metrics.mqtt_published.labels("failed").inc()
             if sent.entry is None:
                 self._book.states.say_again([sent.topic])
+            elif sent.again:
+                self._book.replay.rewind(sent.entry.sequence)
         self._sent.clear()
+        self._again = 0
 
     def _hand_over(self) -> None:
         if time.monotonic() < self._resume or self._gone or self.lost:
             return
-        while len(self._sent) < WINDOW:
+        room = WINDOW - (_AGAIN if self._book.replay.active else 0)
+        while len(self._sent) - self._again < room:
             state = self._book.states.take()
             if state is not None:
                 if self._publish(*state, None) is None:
@@ -115,8 +129,23 @@ class Relay:
                     return
                 continue
             entry = self._next()
-            if entry is None or not self._hand_over_alert(entry):
+            if entry is None:
+                break
+            if not self._hand_over_alert(entry):
                 return
+        self._hand_over_again()
+
+    def _hand_over_again(self) -> None:
+        """A few of those that somebody missed: neither states nor the outbox have to do with them."""
+        while self._again < _AGAIN and len(self._sent) < WINDOW and (entry := self._book.replay.peek()) is not None:
+            try:
+                payload = self._payload(entry)
+            except ValueError:  # said when it was new
+                payload = None
+            topic = self._book.topics.alert(entry.alert.camera, entry.alert.rule)
+            if payload is not None and self._publish(topic, payload, entry, again=True) is None:
+                return
+            self._book.replay.take()
 
     def _next(self) -> Entry | None:
         if not self._waiting:
@@ -126,8 +155,7 @@ class Relay:
     def _hand_over_alert(self, entry: Entry) -> bool:
         alert, topics = entry.alert, self._book.topics
         try:
-            payload = self._book.payload(alert, self._site.instance, entry.sequence)
-            payload.encode()
+            payload = self._payload(entry)
         except ValueError as error:  # NaN, half a surrogate pair: it will never get better
             log.error("alert %d of rule %s cannot be written and is passed over: %s", entry.sequence, alert.rule, error)
             self._site.metrics.mqtt_published.labels("failed").inc()
@@ -138,18 +166,26 @@ class Relay:
             return False
         self._waiting.pop(0)
         self._cursor = entry.sequence
+        self._book.replay.began(entry.sequence)
         if not entry.earlier:  # an earlier run's incidents are not ours to open
             is_open = self._book.incidents.observe(alert)
             self._book.states.set(topics.alert_state(alert.camera, alert.rule), "ON" if is_open else "OFF")
         return True
 
-    def _publish(self, topic: str, payload: str, entry: Entry | None) -> int | None:
+    def _payload(self, entry: Entry) -> str:
+        """Raises ValueError if the alert holds what JSON or UTF-8 cannot."""
+        payload = self._book.payload(entry.alert, self._site.instance, entry.sequence)
+        payload.encode()
+        return payload
+
+    def _publish(self, topic: str, payload: str, entry: Entry | None, again: bool = False) -> int | None:
         at = time.monotonic()
         mid = self._connection.publish(topic, payload, retain=entry is None)
         if mid is None:  # the event that says why is on its way
             self._gone = self._gone or at
         else:
-            self._sent[mid] = _Sent(entry, topic, at)
+            self._sent[mid] = _Sent(entry, topic, at, again)
+            self._again += again
         return mid
 
     def _acknowledged(self, event: Acknowledged) -> None:
@@ -157,13 +193,15 @@ class Relay:
         if sent is None:
             return
         self._progress = event.at
+        self._again -= sent.again
         metrics = self._site.metrics
         metrics.stage_seconds.labels("publish").observe(max(0.0, event.at - sent.at))
         metrics.mqtt_published.labels("failed" if event.refused else "acked").inc()
         if event.refused:
             self.complaint = f"{sent.topic}: {event.refused}"
-            self._hold_back(sent)
-        elif sent.entry is not None:
+            if not sent.again:
+                self._hold_back(sent)
+        elif sent.entry is not None and not sent.again:
             self._site.outbox.acknowledge(sent.entry.sequence)
             if not sent.entry.earlier:
                 latency = self._site.now() - (time.monotonic() - event.at) - sent.entry.alert.time

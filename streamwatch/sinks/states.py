@@ -15,6 +15,7 @@ class Topics:
         self.prefix = prefix
         self.available = f"{prefix}/available"
         self.commands = f"{prefix}/+/enabled/set"
+        self.replay = f"{prefix}/replay/request"
 
     def alert(self, camera: str, rule: str) -> str:
         """Where alerts of a rule go."""

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwatch.sinks.commands import CommandGate, SwitchCamera
+from streamwatch.sinks.commands import CommandGate, ReplayAlerts, SwitchCamera
 
 TOPIC = "p/dock/enabled/set"
+REPLAY = "p/replay/request"
 
 
 def gate() -> CommandGate:
@@ -25,6 +26,18 @@ def test_switches_a_camera(payload: bytes, enabled: bool) -> None:
         (TOPIC, b"x" * 17, False, "17 bytes"),
         (TOPIC, b"on", False, "neither"),
         (TOPIC, b"", False, "neither"),
+        (REPLAY, b'{"after": 1}', True, "retained"),
+        (REPLAY, b'{"after": 1}' + b" " * 128, False, "140 bytes"),
+        (REPLAY, b"", False, "not JSON"),
+        (REPLAY, b"\xff", False, "not JSON"),
+        (REPLAY, b"[" * 128, False, "not JSON"),
+        (REPLAY, b"3", False, "form"),
+        (REPLAY, b'{"after": 1, "before": 2}', False, "form"),
+        (REPLAY, b'{"after": true}', False, "whole number"),
+        (REPLAY, b'{"after": 1.0}', False, "whole number"),
+        (REPLAY, b'{"after": "1"}', False, "whole number"),
+        (REPLAY, b'{"after": -1}', False, "whole number"),
+        (REPLAY, b'{"after": 9223372036854775808}', False, "whole number"),
     ],
 )
 def test_refuses_all_else_and_says_why(topic: str, payload: bytes, retained: bool, reason: str) -> None:
@@ -41,7 +54,22 @@ def test_bounds_the_rate_per_camera() -> None:
     assert commands.read(TOPIC, b"ON", False, 1.0) == "too many commands"
 
 
+def test_replays() -> None:
+    assert gate().read(REPLAY, b' {"after": 17}', False, 0.0) == ReplayAlerts(17)
+
+
+def test_bounds_the_rate_of_replays_and_counts_only_what_was_taken() -> None:
+    commands = gate()
+    for _ in range(10):
+        assert isinstance(commands.read(REPLAY, b"{}", False, 0.0), str)
+    taken = [isinstance(commands.read(REPLAY, b'{"after": 0}', False, 0.0), ReplayAlerts) for _ in range(8)]
+    assert taken == [True] * 5 + [False] * 3
+    assert commands.read(REPLAY, b'{"after": 0}', False, 4.9) == "too many commands"
+    assert isinstance(commands.read(REPLAY, b'{"after": 0}', False, 5.1), ReplayAlerts)
+
+
 @given(st.text(max_size=60), st.binary(max_size=40), st.booleans(), st.floats(min_value=0, max_value=1e9))
 def test_nothing_a_stranger_sends_is_more_than_refused(topic: str, payload: bytes, retained: bool, at: float) -> None:
     assert isinstance(gate().read(topic, payload, retained, at), str)
     assert isinstance(gate().read(TOPIC, payload, True, at), str)
+    assert isinstance(gate().read(REPLAY, payload, False, at), str | ReplayAlerts)

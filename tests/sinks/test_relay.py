@@ -9,6 +9,7 @@ from streamwatch.rules.alert import AlertType, to_json
 from streamwatch.sinks.connection import WINDOW, Connected, Connection, Lost
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.relay import Book, Relay
+from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 from tests.sinks.stage import LIMIT, Listener, Mosquitto, make_alert, make_site, value, wait_for
@@ -29,8 +30,8 @@ def site() -> Site:
 
 
 @pytest.fixture
-def book() -> Book:
-    return Book(Topics("p"), RetainedStates(), OpenIncidents(), to_json)
+def book(site: Site) -> Book:
+    return Book(Topics("p"), RetainedStates(), OpenIncidents(), to_json, Replay(site.outbox))
 
 
 @pytest.fixture
@@ -138,4 +139,25 @@ def test_a_silent_broker_is_given_up(relay: Relay, mosquitto: Mosquitto, monkeyp
     turn_until(relay, lambda: relay.lost)
     assert relay.lost is not None
     assert "no acknowledgement" in relay.lost.reason
+    mosquitto.thaw()
+
+
+def test_replays_a_few_at_a_time_and_leaves_room_for_new_alerts(
+    relay: Relay, site: Site, mosquitto: Mosquitto, book: Book
+) -> None:
+    mosquitto.freeze()
+    for number in range(100):
+        site.outbox.append(make_alert(number))
+    relay._cursor = 60
+    relay.replay(0)
+    for _ in range(4):
+        relay.turn()
+    again = [sent.entry.sequence for sent in relay._sent.values() if sent.again and sent.entry]
+    new = [sent.entry.sequence for sent in relay._sent.values() if not sent.again and sent.entry]
+    assert again == [1, 2, 3, 4, 5]
+    assert new[:10] == list(range(61, 71))
+    assert len(relay._sent) == WINDOW, "the rest are new, and a state"
+    relay.abandon()
+    assert book.replay.active
+    assert book.replay.peek() == site.outbox.pending(0, 1, 0.0)[0]
     mosquitto.thaw()

@@ -21,6 +21,7 @@ class TestTopics:
         assert topics.status("dock") == "site/a/dock/status"
         assert topics.enabled("dock") == "site/a/dock/enabled/state"
         assert topics.commands == "site/a/+/enabled/set"
+        assert topics.replay == "site/a/replay/request"
 
 
 class TestRetainedStates:
