@@ -60,7 +60,10 @@ def step_summary(step: Step) -> dict[str, Any]:
     """One second of a recording as JSON has it, without its pictures."""
     return {
         "detections": [
-            {"start": d.start, "end": d.end, "zone": d.zone, "scores": d.scores, "motion": round(d.motion, 2), "filled": d.filled}
+            {
+                "start": d.start, "end": d.end, "zone": d.zone, "scores": d.scores, "motion": round(d.motion, 2),
+                "filled": d.filled,
+            }
             for d in step.detections
         ],
         "alerts": [
