@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import to_json
-from streamwatch.sinks.commands import CommandGate, ReplayAlerts
+from streamwatch.sinks.announced import Announced
+from streamwatch.sinks.commands import Command, CommandGate, ReplayAlerts
 from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
+from streamwatch.sinks.discovery import BIRTH, Discovery
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.replay import Replay
@@ -30,6 +33,7 @@ _DRAIN_LIMIT = 3.0  # s; with the three below: stop within 5 s
 _DRAIN_PATIENCE = 1.2
 _FAREWELL_LIMIT = 0.5
 _CLOSE_LIMIT = 1.0
+_BIRTHS = 5.0  # s; a birth message sooner after the last one is ignored
 _UNSUPPORTED_VERSION = 132  # MQTT 5 reason codes
 _UNAUTHORIZED = (134, 135, 138)  # bad user name or password, not authorized, banned
 _TAKEN_OVER = 142
@@ -54,25 +58,36 @@ class MqttSink:
     Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one). Without ``config.host`` the broker is
     the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called on the sink's
     thread for ``<prefix>/<camera>/enabled/set`` and must neither block nor raise; and alerts are published again for
-    those who ask on ``<prefix>/replay/request``.
+    those who ask on ``<prefix>/replay/request``. ``announced`` is the file that remembers the devices announced to Home
+    Assistant, so that those of cameras that are gone are taken back, and all of them once ``config.discovery`` is off.
     Raises ConfigError if password file or certificates cannot be used.
     """
 
     def __init__(
-        self, site: Site, config: MqttConfig, on_command: Callable[[str, bool], None] = lambda camera, enabled: None
+        self,
+        site: Site,
+        config: MqttConfig,
+        on_command: Callable[[str, bool], None] = lambda camera, enabled: None,
+        *,
+        announced: Path | None = None,
     ) -> None:
         self.state = LinkState.IDLE
         self._site = site
         self._endpoint = Endpoint.read(config)
         self._topics = topics = Topics(config.topic_prefix)
         self._states = RetainedStates()
-        self._book = Book(topics, self._states, OpenIncidents(), to_json, Replay(site.outbox))
+        discovery = Discovery(topics, self._states, Announced(announced))
+        replay = Replay(site.outbox)
+        self._book = Book(topics, self._states, OpenIncidents(), to_json, replay, discovery.confirmed)
         self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
         self._on_command = on_command
         self._version = 4 if self._endpoint.embedded else 5
         self._failures = 0
         self._brief = 0
         self._said = ""
+        self._born = -_BIRTHS  # when Home Assistant last said that it had started (monotonic s)
+        self._discoverable = config.discovery == "homeassistant"
+        discovery.announce(site.cameras if self._discoverable else {}, config.commands)
         for result in ("acked", "failed"):
             site.metrics.mqtt_published.labels(result)
         for camera, rules in site.cameras.items():  # whatever an earlier run left at the broker is stale
@@ -126,7 +141,7 @@ class MqttSink:
         try:
             while relay.lost is None and not stop.is_set():
                 for message in relay.turn():
-                    self._command(message, relay)
+                    self._take(message, relay)
                 if relay.complaint:
                     self._say_once(f"refused a message for {relay.complaint}; tried again every few seconds")
             if stop.is_set() and relay.lost is None:
@@ -147,6 +162,8 @@ class MqttSink:
         self._site.metrics.mqtt_connected.set(1)
         self._states.set(self._topics.available, "online")
         self._states.say_all_again()
+        if self._discoverable:
+            connection.subscribe(BIRTH)
         if self._gate is not None:
             for topic in (self._topics.commands, self._topics.replay):
                 connection.subscribe(topic)
@@ -177,10 +194,16 @@ class MqttSink:
         least, most = _BACKOFF
         return min(most, least * 2.0 ** min(max(0, self._failures - 1), 8)) * random.uniform(0.5, 1.0)
 
-    def _command(self, message: Message, relay: Relay) -> None:
-        if self._gate is None:
-            return
-        command = self._gate.read(message.topic, message.payload, message.retained, time.monotonic())
+    def _take(self, message: Message, relay: Relay) -> None:
+        now = time.monotonic()
+        if message.topic == BIRTH:
+            if message.payload == b"online" and not message.retained and now - self._born >= _BIRTHS:
+                self._born = now
+                self._states.say_all_again()
+        elif self._gate is not None:
+            self._command(self._gate.read(message.topic, message.payload, message.retained, now), message, relay)
+
+    def _command(self, command: Command | str, message: Message, relay: Relay) -> None:
         if isinstance(command, str):
             self._say_once(f"ignored a message for {message.topic[:100]!r}: {command}")
         elif isinstance(command, ReplayAlerts):

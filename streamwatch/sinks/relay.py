@@ -25,13 +25,17 @@ _AGAIN = 5  # of the messages in flight may be replayed ones, and are left to th
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What outlives a connection: topics, states, open incidents, how an alert is written, what is asked for again."""
+    """What outlives a connection: topics, states, open incidents, how an alert is written, what is asked for again.
+
+    ``confirmed`` hears of each topic whose retained payload the broker has taken.
+    """
 
     topics: Topics
     states: RetainedStates
     incidents: OpenIncidents
     payload: Callable[[Alert, str, int], str]
     replay: Replay
+    confirmed: Callable[[str], None] = lambda topic: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class _Sent:
 class Relay:
     """Moves states and alerts over ``connection`` until it is lost. Owned by one thread.
 
-    Only what the broker has acknowledged leaves the outbox. A message that it refuses holds up those behind it, is
-    counted as failed and tried again; ``complaint`` says why. A replayed one that it refuses is only counted.
+    Only what the broker has acknowledged leaves the outbox. What it refuses is counted as failed; ``complaint`` says
+    why. An alert is tried again and holds up those behind it, a state is tried again, a replayed alert is not.
     """
 
     def __init__(self, connection: Connection, site: Site, book: Book) -> None:
@@ -60,6 +64,8 @@ class Relay:
         self._cursor = 0
         self._again = 0  # of those sent
         self._resume = 0.0  # monotonic s before which nothing is handed over
+        self._refused: list[str] = []  # topics of states, said again at
+        self._repeat = 0.0  # monotonic s
         self._gone: float | None = None  # when a publish first found no connection (monotonic s)
         self._progress = time.monotonic()
 
@@ -118,8 +124,12 @@ class Relay:
         self._again = 0
 
     def _hand_over(self) -> None:
-        if time.monotonic() < self._resume or self._gone or self.lost:
+        now = time.monotonic()
+        if now < self._resume or self._gone or self.lost:
             return
+        if self._refused and now >= self._repeat:
+            self._book.states.say_again(self._refused)
+            self._refused = []
         room = WINDOW - (_AGAIN if self._book.replay.active else 0)
         while len(self._sent) - self._again < room:
             state = self._book.states.take()
@@ -201,17 +211,21 @@ class Relay:
             self.complaint = f"{sent.topic}: {event.refused}"
             if not sent.again:
                 self._hold_back(sent)
-        elif sent.entry is not None and not sent.again:
+        elif sent.entry is None:
+            self._book.confirmed(sent.topic)
+        elif not sent.again:
             self._site.outbox.acknowledge(sent.entry.sequence)
             if not sent.entry.earlier:
                 latency = self._site.now() - (time.monotonic() - event.at) - sent.entry.alert.time
                 metrics.alert_latency.labels(sent.entry.alert.rule).observe(max(0.0, latency))
 
     def _hold_back(self, sent: _Sent) -> None:
-        self._resume = time.monotonic() + _REFUSED_DELAY
+        again = time.monotonic() + _REFUSED_DELAY
         if sent.entry is None:
-            self._book.states.say_again([sent.topic])
+            self._refused.append(sent.topic)
+            self._repeat = again
         else:  # read again from the oldest; what is in flight meanwhile may arrive twice
+            self._resume = again
             self._cursor = 0
             self._waiting = []
 

@@ -33,6 +33,10 @@ class Topics:
         """ON or OFF."""
         return f"{self.prefix}/{camera}/enabled/state"
 
+    def enabled_set(self, camera: str) -> str:
+        """Where ON or OFF is asked for."""
+        return f"{self.prefix}/{camera}/enabled/set"
+
 
 class RetainedStates:
     """Newest payload per topic. Setting the payload that a topic has already costs nothing.

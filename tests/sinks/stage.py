@@ -115,9 +115,11 @@ class Mosquitto:
 class Listener:
     """A subscriber to everything, as another program would be."""
 
-    def __init__(self, port: int, username: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self, port: int, username: str | None = None, password: str | None = None, name: str = "listener"
+    ) -> None:
         self.messages: list[MQTTMessage] = []
-        self._client = Client(CallbackAPIVersion.VERSION2, "listener")
+        self._client = Client(CallbackAPIVersion.VERSION2, name)
         if username is not None:
             self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)
