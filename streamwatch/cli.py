@@ -65,18 +65,18 @@ def _root(
 
 @app.command()
 def run(config: ConfigOption = Path("streamwatch.yml")) -> None:
-    """Watch the cameras of a configuration until SIGTERM or Ctrl-C."""
+    """Watch the cameras of a configuration until SIGTERM or Ctrl-C; SIGHUP has the rules read again."""
     from streamwatch.logs import configure
-    from streamwatch.signals import stop_on_signals
+    from streamwatch.signals import hangups, stop_on_signals
 
     configure()
-    stop = stop_on_signals()
+    stop, reload = stop_on_signals(), hangups()
     try:
         from streamwatch.config import load_config
         from streamwatch.pipeline import Pipeline
 
         with Pipeline(load_config(config)) as pipeline:
-            pipeline.wait(stop)
+            pipeline.wait(stop, reload)
     except StreamwatchError as error:
         _fail(error)
 

@@ -5,13 +5,16 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
+from streamwatch.rules.rule import Rule
 from streamwatch.sinks.scores import ScoreLog
 
 __all__ = ["Evaluation"]
@@ -21,6 +24,14 @@ log = logging.getLogger(__name__)
 QUEUE = 64  # detections: a few seconds of a full machine; then inference waits, and so the mailbox drops
 BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
 TICK = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Replacement:
+    """``rules`` to put in force; ``applied`` will hold when that was (UTC s)."""
+
+    rules: Sequence[Rule]
+    applied: "Future[float]"
 
 
 class Evaluation:
@@ -43,10 +54,11 @@ class Evaluation:
         self._deliver = deliver
         self._metrics = metrics
         self._scores = scores
-        self._queue: queue.Queue[Detection | Gap | CameraState] = queue.Queue(maxsize=QUEUE)
+        self._queue: queue.Queue[Detection | Gap | CameraState | _Replacement] = queue.Queue(maxsize=QUEUE)
         self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
         self._done = threading.Event()
         self._errors: dict[str, int] = {}
+        self._complained: set[str] = set()  # rules whose fault was logged
         self._ticked = time.monotonic()
         self.beat = time.monotonic()
         self.storing = True
@@ -59,6 +71,23 @@ class Evaluation:
             except queue.Full:
                 continue
             return
+
+    def replace(self, rules: Sequence[Rule], limit: float) -> float:
+        """Have ``rules`` in force after what is queued now; when that was (UTC s).
+
+        Waits up to ``limit`` seconds for room and as long for the rules thread, then takes them back and raises
+        TimeoutError.
+        """
+        applied: Future[float] = Future()
+        try:
+            if self._done.is_set():
+                raise TimeoutError
+            self._queue.put(_Replacement(rules, applied), timeout=limit)
+            return applied.result(limit)
+        except (queue.Full, TimeoutError):
+            if applied.cancel():
+                raise TimeoutError("the rules thread does not answer") from None
+            return applied.result(limit)  # it began that very moment
 
     def run(self, stop: threading.Event) -> None:
         """Evaluate until ``stop`` is set and the queue is drained; then end what still fires."""
@@ -82,12 +111,23 @@ class Evaluation:
             item = self._queue.get(timeout=timeout)
         except queue.Empty:
             return
+        if isinstance(item, _Replacement):
+            self._replace(item)
+            return
         began = time.perf_counter()
         alerts = self._evaluate(item)
         self._metrics.stage_seconds.labels("rules").observe(time.perf_counter() - began)
         self._keep(alerts)
         if self._scores is not None:
             self._scores.add(item)
+
+    def _replace(self, item: _Replacement) -> None:
+        if not item.applied.set_running_or_notify_cancel():
+            return
+        at = self._now()
+        self._keep(self._book.replace(item.rules, at))
+        self._complained.clear()  # a rule may have been mended, or not
+        item.applied.set_result(at)
 
     def _evaluate(self, item: Detection | Gap | CameraState) -> tuple[Alert, ...]:
         if isinstance(item, Gap):
@@ -128,7 +168,8 @@ class Evaluation:
         for rule, count in self._book.errors.items():
             new = count - self._errors.get(rule, 0)
             if new:
-                if rule not in self._errors:
+                if rule not in self._complained:
+                    self._complained.add(rule)
                     log.error("rule %s failed; the other rules go on: %s", rule, self._book.last_errors.get(rule, ""))
                 self._metrics.rule_errors.labels(rule).inc(new)
                 self._errors[rule] = count

@@ -51,6 +51,7 @@ class Metrics:
         self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _LATENCY, "rule")
         self.rule_errors = counter("rule_errors_total", "Evaluations in which a rule raised.", "rule")
         self.rules_loaded = gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded (UTC).")
+        self.rules_reloads = counter("rules_reloads_total", "Times that the rule files were read again.", "result")
         self.outbox_pending = gauge("outbox_pending", "Alerts not yet acknowledged by the broker.")
         self.outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest alert not yet acknowledged.")
         self.mqtt_connected = gauge("mqtt_connected", "1 while the broker is connected.")

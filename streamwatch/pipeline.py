@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -21,8 +21,10 @@ from streamwatch.models.detection import CameraState, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.plan import draw_plan
+from streamwatch.reload import Reload
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
+from streamwatch.rules.rule import Rule
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
@@ -69,21 +71,21 @@ class Pipeline:
     def _build(self, config: Config) -> None:
         keep, metrics = self._resources, self.metrics
         plan = draw_plan(config)
-        pack, self.rules = plan.pack, plan.rules
         lock = FolderLock(config.data_dir)
         keep.callback(lock.close)
-        self.model = OnnxModel(pack, config.provider, config.strict_provider)
+        self.model = OnnxModel(plan.pack, config.provider, config.strict_provider)
         self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
         keep.callback(self.outbox.close)
-        shown = [rule for rule in self.rules if not rule.shadow]
+        shown = [rule for rule in plan.rules if not rule.shadow]
         watching = {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
         expose(self.outbox, metrics)
         site = Site(self.outbox.instance, watching, self.outbox, metrics, self._now)
         self.sink = MqttSink(site, config.mqtt, self._on_command)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
-        book = RuleBook(self.rules, salt=self.outbox.instance)
+        book = RuleBook(plan.rules, salt=self.outbox.instance)
         scores = _score_log(config, metrics)
         self._evaluation = Evaluation(book, self._deliver, metrics, self._now, scores)
+        self._reload = Reload(config, plan, self._evaluation, metrics)
         self._inference = Inference(self.model, plan.zones, metrics, self._now)
         self._beat = time.monotonic()
         self._cameras = self._camera_threads(config)
@@ -157,19 +159,38 @@ class Pipeline:
             if not self._stopped.is_set():
                 self.supervise()
 
-    def wait(self, stop: threading.Event) -> None:
-        """Supervise until ``stop`` is set. Raises the first fault that the pipeline cannot survive."""
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Those in force."""
+        return self._reload.rules
+
+    def reload(self) -> dict[str, object]:
+        """Read the rule files again and put them in force, or leave all as it is; see ``Reload``. Waits for it."""
+        return self._reload()
+
+    def request_reload(self) -> None:
+        """Have ``reload`` done soon, by whoever iterates, waits or supervises. From any thread; never blocks."""
+        self._reload.request()
+
+    def wait(self, stop: threading.Event, reload: Callable[[], bool] = lambda: False) -> None:
+        """Supervise until ``stop`` is set; ``reload`` says whether the rules should be read again.
+
+        Raises the first fault that the pipeline cannot survive.
+        """
         while not stop.wait(POLL):
+            if reload():
+                self.request_reload()
             self.supervise()
 
     def supervise(self) -> None:
-        """One look at the workers: failed cameras are retried, a fatal fault is raised."""
+        """One look around: failed cameras are retried, rules reloaded if asked for, a fatal fault is raised."""
         if self._fatal:
             worker = self._fatal[0]
             log.error("%s failed\n%s", worker.name, worker.trace)
             assert worker.error is not None
             raise worker.error
         self._cameras.supervise(time.monotonic())
+        self._reload.turn()
 
     def stop(self) -> None:
         """The tap first, then drain downwards, each with a limit. Idempotent; logs who did not end."""

@@ -1,11 +1,12 @@
-"""SIGTERM and Ctrl-C: the first asks to stop, the second ends at once."""
+"""SIGTERM and Ctrl-C: the first asks to stop, the second ends at once. SIGHUP asks for the rules to be read again."""
 
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
-__all__ = ["stop_on_signals"]
+__all__ = ["hangups", "stop_on_signals"]
 
 
 def stop_on_signals() -> threading.Event:
@@ -20,3 +21,25 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     return stop
+
+
+def hangups() -> Callable[[], bool]:
+    """From now on SIGHUP ends nothing; what is returned says whether one came since it was last asked.
+
+    Several between two questions are one. Main thread only.
+    """
+    came = False
+
+    def on_hangup(number: int, frame: FrameType | None) -> None:
+        nonlocal came  # a plain flag: an Event's lock may be held by the very code that the signal interrupts
+        came = True
+
+    def ask() -> bool:
+        nonlocal came
+        if not came:
+            return False
+        came = False
+        return True
+
+    signal.signal(signal.SIGHUP, on_hangup)
+    return ask

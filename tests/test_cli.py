@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,50 @@ def test_an_unreachable_camera_is_offline_and_sigterm_ends_with_0(tmp_path: Path
         code = process.wait(30)
     assert code == 0
     assert CANARY not in (tmp_path / "log").read_text() + arguments
+
+
+def test_sighup_has_the_rules_read_again(tmp_path: Path) -> None:
+    """A rule that comes new fires; a broken file is refused and says why; what ran goes on."""
+    http, broker = free_port(), free_port()
+    rule = "rules:\n- {alert: never, when: {event: fight, on: 1.0}}\n"
+    (tmp_path / "rules.yml").write_text(rule)
+    text = "cameras: [{name: dock, url: 'synthetic:walk?seed=2&duration=6&size=320x180'}]\nrules: [rules.yml]"
+    path = configuration(tmp_path, f"{text}\ndata_dir: data\nhttp: {{port: {http}}}\nmqtt: {{port: {broker}}}")
+    log = tmp_path / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen([STREAMWATCH, "run", "-c", path], stdout=stream, stderr=stream, cwd=tmp_path)
+
+    def wait_for(line: str) -> None:
+        deadline = time.monotonic() + 60
+        while line not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+
+    try:
+        wait_for("camera is online")
+        (tmp_path / "rules.yml").write_text(rule + "- {alert: fresh, when: {event: fight, on: 0.0001}}\n")
+        process.send_signal(signal.SIGHUP)
+        wait_for("rules reloaded: 2 in force, hash ")
+        wait_for("alert new: fresh at dock")
+        (tmp_path / "rules.yml").write_text(rule + "- {alert: fresh, when: {event: fihgt, on: 0.5}}\n")
+        process.send_signal(signal.SIGHUP)
+        wait_for("rules not reloaded, the 2 in force stay: ")
+        (tmp_path / "rules.yml").write_text(rule)
+        process.send_signal(signal.SIGHUP)
+        wait_for("rules reloaded: 1 in force")
+        with urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=20) as answer:
+            metrics = answer.read().decode()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+    assert code == 0
+    said = log.read_text()
+    assert "did you mean 'fight'" in said
+    assert "; added fresh" in said
+    assert said.index("rules not reloaded") < said.index("alert end: fresh at dock")
+    assert 'streamwatch_rules_reloads_total{result="applied"} 2.0' in metrics
+    assert 'streamwatch_rules_reloads_total{result="refused"} 1.0' in metrics
 
 
 def test_detect_says_what_it_cannot_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
-from streamwatch.rules.rule import parse_rules
+from streamwatch.rules.rule import Rule, parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.score_files import read_rows
 from streamwatch.sinks.scores import ScoreLog
@@ -29,9 +29,13 @@ rules:
 INFO = ModelInfo("tiny", "1", "0" * 64)
 
 
-def book() -> RuleBook:
+def rules(text: str = RULES) -> tuple[Rule, ...]:
     vocabulary = Vocabulary(frozenset({"fight"}), ("dock",), {})
-    return RuleBook(parse_rules(parse_document(RULES, "r.yml", {}), "r.yml", vocabulary), salt="test")
+    return parse_rules(parse_document(text, "r.yml", {}), "r.yml", vocabulary)
+
+
+def book() -> RuleBook:
+    return RuleBook(rules(), salt="test")
 
 
 def detection(at: float, score: float) -> Detection:
@@ -198,3 +202,67 @@ def test_a_state_of_a_camera_reaches_the_rules(stage: Stage) -> None:
     wait_for(lambda: stage.kept)
     stage.end()
     assert [(alert.rule, alert.type) for alert in stage.kept] == [("away", AlertType.NEW), ("away", AlertType.END)]
+
+
+class TestReplace:
+    CHANGED = RULES.replace("on: 0.7", "on: 0.8").replace("alert: away", "alert: missing")
+
+    def test_comes_after_what_was_put_before(self, stage: Stage) -> None:
+        stage.evaluation.put(detection(time.time(), 0.9))
+        stage.worker.start()
+        before = time.time()
+        at = stage.evaluation.replace(rules(self.CHANGED), 20)
+        assert before - 0.1 <= at <= time.time() + 0.1
+        assert [(alert.rule, alert.type, alert.annotations.get("end_reason")) for alert in stage.kept] == [
+            ("fight", AlertType.NEW, None),
+            ("fight", AlertType.END, "changed"),
+        ]
+        assert stage.value("incidents_active", camera="dock", rule="fight") == 0
+        stage.evaluation.put(detection(time.time(), 0.75))
+        stage.evaluation.put(CameraState("dock", "offline", time.time()))
+        stage.end()
+        assert {alert.rule for alert in stage.kept[2:]} == {"missing"}
+
+    def test_under_fire_loses_no_detection(self, stage: Stage) -> None:
+        """Alternately high and low, a second apart: an incident each, whenever rules come and go beside."""
+        began = time.time() - 3000
+        stage.worker.start()
+
+        def feed(stop: threading.Event) -> None:
+            for second in range(2000):
+                stage.evaluation.put(detection(began + second, 0.9 if second % 10 == 0 else 0.1))
+
+        feeder = Worker("feeder", feed)
+        feeder.start()
+        count = 0
+        while not feeder.join(0.001):
+            stage.evaluation.replace(rules(RULES.replace("alert: tryout", f"alert: tryout-{count}")), 20)
+            count += 1
+        stage.end()
+        assert feeder.error is None, feeder.trace
+        fights = [alert for alert in stage.kept if alert.rule == "fight"]
+        assert types(fights) == [AlertType.NEW, AlertType.END] * 200
+        assert {alert.annotations.get("end_reason") for alert in fights} == {None, "ended"}
+        assert count > 1
+
+    def test_a_thread_that_does_not_answer_never_applies_it(self, stage: Stage) -> None:
+        with pytest.raises(TimeoutError, match="does not answer"):
+            stage.evaluation.replace(rules(self.CHANGED), 0.1)
+        stage.worker.start()
+        stage.evaluation.put(detection(time.time(), 0.75))
+        stage.end()
+        assert {alert.rule for alert in stage.kept} == {"fight"}
+
+    def test_a_full_queue_is_not_waited_for_without_end(self, stage: Stage) -> None:
+        for i in range(QUEUE):
+            stage.evaluation.put(detection(time.time() + i / 1000, 0.1))
+        with pytest.raises(TimeoutError):
+            stage.evaluation.replace((), 0.1)
+
+    def test_a_thread_that_ended_is_not_waited_for(self, stage: Stage) -> None:
+        stage.worker.start()
+        stage.end()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            stage.evaluation.replace((), 20)
+        assert time.monotonic() - began < 10

@@ -136,6 +136,44 @@ def test_from_camera_to_subscriber(path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_rules_come_and_go_while_it_runs(path: Path) -> None:
+    """States over MQTT: ON for a rule that was not there at the start, OFF for one that is gone."""
+    config = load_config(path)
+    pipeline = Pipeline(config)
+    subscriber = Subscriber(config.mqtt.port)
+    stop = threading.Event()
+    waiter = threading.Thread(target=pipeline.wait, args=(stop,))
+    rules = path.parent / "rules.yml"
+    try:
+        with pipeline:
+            waiter.start()
+            wait_for(lambda: subscriber.last("dock/alert/left/state") == "ON")
+            rules.write_text(RULES.replace("alert: left", "alert: fresh"))
+            pipeline.request_reload()
+            wait_for(lambda: subscriber.last("dock/alert/fresh/state") == "ON")
+            wait_for(lambda: subscriber.last("dock/alert/left/state") == "OFF")
+            assert subscriber.last("dock/alert/anything/state") == "ON"
+            assert [rule.name for rule in pipeline.rules] == ["anything", "fresh", "tryout"]
+            rules.write_text("rules: [")
+            assert pipeline.reload()["applied"] is False
+            assert len(pipeline.rules) == 3
+            rules.write_text(
+                RULES.replace("alert: left", "alert: fresh").replace("alert: anything", "shadow: true, alert: anything")
+            )
+            assert pipeline.reload()["applied"] is True
+            wait_for(lambda: subscriber.last("dock/alert/anything/state") == "OFF")
+            assert subscriber.last("dock/alert/fresh/state") == "ON"
+            stop.set()
+            waiter.join(20)
+        wait_for(lambda: subscriber.last("dock/alert/fresh/state") == "OFF")
+    finally:
+        stop.set()
+        subscriber.close()
+    assert len({alert["id"] for alert in subscriber.alerts("dock/anything")}) == 1  # it went on over the first reload
+    assert subscriber.alerts("dock/left")[-1]["type"] == "end"
+
+
+@pytest.mark.timeout(120)
 def test_alerts_can_be_iterated_in_process_and_sequences_go_on(path: Path) -> None:
     def first() -> Alert:
         with streamwatch.open(path) as pipeline:

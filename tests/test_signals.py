@@ -40,3 +40,21 @@ def test_the_second_ends_at_once() -> None:
         assert process.stdout.readline() == "stopping\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 128 + signal.SIGTERM
+
+
+HANGUP = """
+import os, signal
+from streamwatch.signals import hangups
+ask = hangups()
+assert not ask()
+os.kill(os.getpid(), signal.SIGHUP)
+os.kill(os.getpid(), signal.SIGHUP)
+assert ask()
+assert not ask()
+print("alive", flush=True)
+"""
+
+
+def test_a_hangup_is_told_once() -> None:
+    found = subprocess.run([sys.executable, "-c", HANGUP], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.stdout, found.returncode) == ("alive\n", 0), found.stderr
