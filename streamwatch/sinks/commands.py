@@ -1,18 +1,18 @@
-"""What may be asked of streamwatch over MQTT: a camera on or off, alerts once more. Nothing else."""
+"""What may be asked of streamwatch over MQTT: a camera on or off, alerts once more, the rules read anew."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Command", "CommandGate", "ReplayAlerts", "SwitchCamera"]
+__all__ = ["Command", "CommandGate", "ReloadRules", "ReplayAlerts", "SwitchCamera"]
 
-_SWITCH_LIMIT = 16  # bytes; the longest is OFF
-_REPLAY_LIMIT = 128  # bytes
+_SHORT = 16  # bytes; OFF and {}
+_LONG = 128  # bytes
 _SEQUENCE_LIMIT = 2**63  # what the store can count to
 _BURST = 5.0
 _SWITCHES_PER_SECOND = 1.0  # per camera
-_REPLAYS_PER_SECOND = 0.2
+_OTHERS_PER_SECOND = 0.2  # per topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +30,50 @@ class ReplayAlerts:
     after: int
 
 
-Command = SwitchCamera | ReplayAlerts
+@dataclass(frozen=True, slots=True)
+class ReloadRules:
+    """Nothing or ``{}`` on ``<prefix>/rules/reload``: read the rule files again."""
+
+
+Command = SwitchCamera | ReplayAlerts | ReloadRules
 
 
 class CommandGate:
     """Turns messages into commands and everything else into a reason for refusing it.
 
-    Each topic takes five commands at once, a camera's then one a second, replay one in five. Time is an argument
+    Each topic takes five commands at once, a camera's then one a second, the others one in five. Time is an argument
     (monotonic s).
     """
 
     def __init__(self, prefix: str, cameras: Iterable[str]) -> None:
         self._cameras = {f"{prefix}/{camera}/enabled/set": camera for camera in cameras}
         self._replay = f"{prefix}/replay/request"
+        self._reload = f"{prefix}/rules/reload"
         self._allowance: dict[str, tuple[float, float]] = {}  # topic → (left, when)
 
     def read(self, topic: str, payload: bytes, retained: bool, at: float) -> Command | str:
         """The command in a message, or why it is refused."""
-        camera = self._cameras.get(topic)
-        if camera is None and topic != self._replay:
+        if topic not in (self._replay, self._reload) and topic not in self._cameras:
             return "no such camera or command"
         if retained:  # would be carried out again at every connect
             return "retained commands are ignored"
-        limit = _REPLAY_LIMIT if camera is None else _SWITCH_LIMIT
+        limit = _LONG if topic == self._replay else _SHORT
         if len(payload) > limit:
             return f"{len(payload)} bytes, more than {limit}"
-        command = _replay(payload) if camera is None else _switch(camera, payload)
+        command = self._parse(topic, payload)
         if not isinstance(command, str) and not self._allow(topic, command, at):
             return "too many commands"
         return command
 
+    def _parse(self, topic: str, payload: bytes) -> Command | str:
+        if topic == self._replay:
+            return _replay(payload)
+        if topic == self._reload:
+            return ReloadRules() if payload in (b"", b"{}") else "neither empty nor {}"
+        return _switch(self._cameras[topic], payload)
+
     def _allow(self, topic: str, command: Command, at: float) -> bool:
-        rate = _SWITCHES_PER_SECOND if isinstance(command, SwitchCamera) else _REPLAYS_PER_SECOND
+        rate = _SWITCHES_PER_SECOND if isinstance(command, SwitchCamera) else _OTHERS_PER_SECOND
         left, when = self._allowance.get(topic, (_BURST, at))
         left = min(_BURST, left + max(0.0, at - when) * rate)
         allowed = left >= 1.0

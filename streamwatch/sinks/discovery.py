@@ -5,6 +5,7 @@ https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 
 import json
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -26,7 +27,7 @@ _CONFIG = re.compile(r"homeassistant/device/([a-zA-Z0-9_-]+)/config")
 class Discovery:
     """Announces cameras as devices among the retained states, and takes back those of an earlier run that are gone.
 
-    ``cameras``: the names of the rules that watch each. Without any, all devices are taken back.
+    ``cameras``: the names of the rules that watch each. Without any, all devices are taken back. Any thread.
     """
 
     def __init__(self, topics: Topics, states: RetainedStates, announced: Announced) -> None:
@@ -34,9 +35,14 @@ class Discovery:
         self._states = states
         self._announced = announced
         self._wanted: dict[str, dict[str, str]] = {}  # device → component → platform
+        self._lock = threading.Lock()
 
     def announce(self, cameras: Mapping[str, Sequence[str]], commands: bool) -> None:
         """Have these devices, and no others, retained. ``commands``: cameras can be switched."""
+        with self._lock:
+            self._announce(cameras, commands)
+
+    def _announce(self, cameras: Mapping[str, Sequence[str]], commands: bool) -> None:
         before = self._announced.devices()
         devices = {
             device_id(self._topics.prefix, camera): describe(self._topics, camera, rules, commands)
@@ -55,7 +61,8 @@ class Discovery:
         """The broker has taken what is retained under ``topic``."""
         match = _CONFIG.fullmatch(topic)
         if match is not None:
-            self._announced.settle(match[1], self._wanted.get(match[1], {}))
+            with self._lock:
+                self._announced.settle(match[1], self._wanted.get(match[1], {}))
 
 
 def device_id(prefix: str, camera: str) -> str:

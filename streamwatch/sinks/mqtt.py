@@ -1,10 +1,11 @@
 """Alerts and states to an MQTT broker: at least once, in order, over broker outages."""
 
+import json
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import to_json
 from streamwatch.sinks.announced import Announced
-from streamwatch.sinks.commands import Command, CommandGate, ReplayAlerts
+from streamwatch.sinks.commands import Command, CommandGate, ReloadRules, ReplayAlerts
 from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.discovery import BIRTH, Discovery
 from streamwatch.sinks.endpoint import Endpoint
@@ -56,9 +57,11 @@ class MqttSink:
     """Relays the site's outbox and states to a broker. ``run`` is a worker's body; all else is safe from any thread.
 
     Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one). Without ``config.host`` the broker is
-    the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called on the sink's
-    thread for ``<prefix>/<camera>/enabled/set`` and must neither block nor raise; and alerts are published again for
-    those who ask on ``<prefix>/replay/request``. ``announced`` is the file that remembers the devices announced to Home
+    the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called for
+    ``<prefix>/<camera>/enabled/set`` and ``on_reload()`` for ``<prefix>/rules/reload``, on the sink's thread: they must
+    neither block nor raise; and alerts are published again for those who ask on ``<prefix>/replay/request``.
+
+    ``announced`` is the file that remembers the devices announced to Home
     Assistant, so that those of cameras that are gone are taken back, and all of them once ``config.discovery`` is off.
     Raises ConfigError if password file or certificates cannot be used.
     """
@@ -69,6 +72,7 @@ class MqttSink:
         config: MqttConfig,
         on_command: Callable[[str, bool], None] = lambda camera, enabled: None,
         *,
+        on_reload: Callable[[], None] = lambda: None,
         announced: Path | None = None,
     ) -> None:
         self.state = LinkState.IDLE
@@ -76,24 +80,23 @@ class MqttSink:
         self._endpoint = Endpoint.read(config)
         self._topics = topics = Topics(config.topic_prefix)
         self._states = RetainedStates()
-        discovery = Discovery(topics, self._states, Announced(announced))
+        self._discovery = discovery = Discovery(topics, self._states, Announced(announced))
         replay = Replay(site.outbox)
         self._book = Book(topics, self._states, OpenIncidents(), to_json, replay, discovery.confirmed)
         self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
         self._on_command = on_command
+        self._on_reload = on_reload
         self._version = 4 if self._endpoint.embedded else 5
         self._failures = 0
         self._brief = 0
         self._said = ""
         self._born = -_BIRTHS  # when Home Assistant last said that it had started (monotonic s)
         self._discoverable = config.discovery == "homeassistant"
-        discovery.announce(site.cameras if self._discoverable else {}, config.commands)
         for result in ("acked", "failed"):
             site.metrics.mqtt_published.labels(result)
-        for camera, rules in site.cameras.items():  # whatever an earlier run left at the broker is stale
+        self.watch(site.cameras)  # whatever an earlier run left at the broker is stale
+        for camera in site.cameras:
             self._states.set(topics.status(camera), "offline")
-            for rule in rules:
-                self._states.set(topics.alert_state(camera, rule), "OFF")
 
     def status(self, camera: str, status: str) -> None:
         """Have ``status`` (online, offline, frozen, disabled …) retained for ``camera``; newest wins, never blocks."""
@@ -102,6 +105,17 @@ class MqttSink:
     def enabled(self, camera: str, enabled: bool) -> None:
         """Have ON or OFF retained for ``camera``."""
         self._states.set(self._topics.enabled(self._known(camera)), "ON" if enabled else "OFF")
+
+    def watch(self, cameras: Mapping[str, Sequence[str]]) -> None:
+        """These rules watch the site's cameras from now on: what is retained and announced follows."""
+        self._discovery.announce(cameras if self._discoverable else {}, self._gate is not None)
+        for camera, rules in cameras.items():
+            for rule in rules:
+                self._states.begin(self._topics.alert_state(self._known(camera), rule), "OFF")
+
+    def applied(self, document: Mapping[str, object]) -> None:
+        """Publish what became of a reload, as JSON, once. Never blocks; raises ValueError for NaN."""
+        self._book.notices.put(self._topics.applied, json.dumps(dict(document), allow_nan=False))
 
     def run(self, stop: threading.Event) -> None:
         """Connect, relay, reconnect until ``stop``; then drain for a moment, say ``stopped`` and return within 5 s."""
@@ -165,7 +179,7 @@ class MqttSink:
         if self._discoverable:
             connection.subscribe(BIRTH)
         if self._gate is not None:
-            for topic in (self._topics.commands, self._topics.replay):
+            for topic in (self._topics.commands, self._topics.replay, self._topics.reload):
                 connection.subscribe(topic)
 
     def _failed(self, answer: Refused | Lost) -> None:
@@ -209,6 +223,9 @@ class MqttSink:
         elif isinstance(command, ReplayAlerts):
             log.info("MQTT %s: asked for the alerts after %d", self._endpoint, command.after)
             relay.replay(command.after)
+        elif isinstance(command, ReloadRules):
+            log.info("MQTT %s: asked to read the rules again", self._endpoint)
+            self._on_reload()
         else:
             self._on_command(command.camera, command.enabled)
 

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamwatch.rules.alert import Alert
 from streamwatch.sinks.connection import HUNG_UP, WINDOW, Acknowledged, Connection, Lost, Message
+from streamwatch.sinks.notices import Notices
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
@@ -25,7 +26,7 @@ _AGAIN = 5  # of the messages in flight may be replayed ones, and are left to th
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What outlives a connection: topics, states, open incidents, how an alert is written, what is asked for again.
+    """What outlives a connection: topics, states, open incidents, how an alert is written, what is said again or once.
 
     ``confirmed`` hears of each topic whose retained payload the broker has taken.
     """
@@ -36,6 +37,7 @@ class Book:
     payload: Callable[[Alert, str, int], str]
     replay: Replay
     confirmed: Callable[[str], None] = lambda topic: None
+    notices: Notices = field(default_factory=Notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class _Sent:
     topic: str
     at: float
     again: bool
+    notice: str | None  # its payload
 
 
 class Relay:
     """Moves states and alerts over ``connection`` until it is lost. Owned by one thread.
 
     Only what the broker has acknowledged leaves the outbox. What it refuses is counted as failed; ``complaint`` says
-    why. An alert is tried again and holds up those behind it, a state is tried again, a replayed alert is not.
+    why. An alert is tried again and holds up those behind it, a state is tried again, a
+    replayed alert or a notice is not.
     """
 
     def __init__(self, connection: Connection, site: Site, book: Book) -> None:
@@ -72,7 +76,8 @@ class Relay:
     def turn(self) -> list[Message]:
         """Hand over what there is, take in what happened; waits up to 0.05 s. What arrived is the caller's."""
         self._hand_over()
-        if self._sent or self._waiting or len(self._book.states) or self._gone or self._book.replay.active:
+        book = self._book
+        if self._sent or self._waiting or len(book.states) or len(book.notices) or self._gone or book.replay.active:
             events = self._connection.events(_TURN)
         else:  # nothing is owed to us: wait where the next alert appears
             self._waiting = self._site.outbox.pending(self._cursor, WINDOW, _TURN)
@@ -98,7 +103,8 @@ class Relay:
         deadline = time.monotonic() + limit
         self._progress = time.monotonic()
         while self.lost is None and time.monotonic() < min(deadline, self._progress + patience):
-            if not self._sent and not len(self._book.states) and not self._site.outbox.pending(0, 1, 0.0):
+            owed = len(self._sent) + len(self._book.states) + len(self._book.notices)
+            if not owed and not self._site.outbox.pending(0, 1, 0.0):
                 return
             self.turn()
 
@@ -113,9 +119,12 @@ class Relay:
         return mid is not None and mid not in self._sent
 
     def abandon(self) -> None:
-        """Count what was in flight as failed; its states will be said again."""
+        """Count what was in flight as failed; all of it will be said again."""
+        self._book.notices.put_back([(s.topic, s.notice) for s in self._sent.values() if s.notice is not None])
         for sent in self._sent.values():
             self._site.metrics.mqtt_published.labels("failed").inc()
+            if sent.notice is not None:
+                continue
             if sent.entry is None:
                 self._book.states.say_again([sent.topic])
             elif sent.again:
@@ -136,6 +145,12 @@ class Relay:
             if state is not None:
                 if self._publish(*state, None) is None:
                     self._book.states.say_again([state[0]])
+                    return
+                continue
+            notice = self._book.notices.take()
+            if notice is not None:
+                if self._publish(*notice, None, notice=True) is None:
+                    self._book.notices.put_back([notice])
                     return
                 continue
             entry = self._next()
@@ -188,13 +203,15 @@ class Relay:
         payload.encode()
         return payload
 
-    def _publish(self, topic: str, payload: str, entry: Entry | None, again: bool = False) -> int | None:
+    def _publish(
+        self, topic: str, payload: str, entry: Entry | None, *, again: bool = False, notice: bool = False
+    ) -> int | None:
         at = time.monotonic()
-        mid = self._connection.publish(topic, payload, retain=entry is None)
+        mid = self._connection.publish(topic, payload, retain=entry is None and not notice)
         if mid is None:  # the event that says why is on its way
             self._gone = self._gone or at
         else:
-            self._sent[mid] = _Sent(entry, topic, at, again)
+            self._sent[mid] = _Sent(entry, topic, at, again, payload if notice else None)
             self._again += again
         return mid
 
@@ -209,10 +226,10 @@ class Relay:
         metrics.mqtt_published.labels("failed" if event.refused else "acked").inc()
         if event.refused:
             self.complaint = f"{sent.topic}: {event.refused}"
-            if not sent.again:
+            if not sent.again and sent.notice is None:
                 self._hold_back(sent)
         elif sent.entry is None:
-            self._book.confirmed(sent.topic)
+            self._book.confirmed(sent.topic)  # no notice's topic means anything to it
         elif not sent.again:
             self._site.outbox.acknowledge(sent.entry.sequence)
             if not sent.entry.earlier:

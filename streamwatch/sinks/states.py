@@ -16,6 +16,8 @@ class Topics:
         self.available = f"{prefix}/available"
         self.commands = f"{prefix}/+/enabled/set"
         self.replay = f"{prefix}/replay/request"
+        self.reload = f"{prefix}/rules/reload"
+        self.applied = f"{prefix}/rules/applied"
 
     def alert(self, camera: str, rule: str) -> str:
         """Where alerts of a rule go."""
@@ -53,6 +55,13 @@ class RetainedStates:
         """Have ``payload`` retained under ``topic``."""
         with self._lock:
             if self._wanted.get(topic) != payload:
+                self._wanted[topic] = payload
+                self._unsaid[topic] = None
+
+    def begin(self, topic: str, payload: str) -> None:
+        """Have ``payload`` retained under ``topic`` if nothing is."""
+        with self._lock:
+            if topic not in self._wanted:
                 self._wanted[topic] = payload
                 self._unsaid[topic] = None
 

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwatch.sinks.commands import CommandGate, ReplayAlerts, SwitchCamera
+from streamwatch.sinks.commands import CommandGate, ReloadRules, ReplayAlerts, SwitchCamera
 
 TOPIC = "p/dock/enabled/set"
 REPLAY = "p/replay/request"
+RELOAD = "p/rules/reload"
 
 
 def gate() -> CommandGate:
@@ -38,6 +39,10 @@ def test_switches_a_camera(payload: bytes, enabled: bool) -> None:
         (REPLAY, b'{"after": "1"}', False, "whole number"),
         (REPLAY, b'{"after": -1}', False, "whole number"),
         (REPLAY, b'{"after": 9223372036854775808}', False, "whole number"),
+        (RELOAD, b"", True, "retained"),
+        (RELOAD, b" " * 17, False, "17 bytes"),
+        (RELOAD, b"now", False, "neither"),
+        ("p/rules/applied", b"{}", False, "no such"),
     ],
 )
 def test_refuses_all_else_and_says_why(topic: str, payload: bytes, retained: bool, reason: str) -> None:
@@ -58,6 +63,17 @@ def test_replays() -> None:
     assert gate().read(REPLAY, b' {"after": 17}', False, 0.0) == ReplayAlerts(17)
 
 
+@pytest.mark.parametrize("payload", [b"", b"{}"])
+def test_reloads(payload: bytes) -> None:
+    assert gate().read(RELOAD, payload, False, 0.0) == ReloadRules()
+
+
+def test_bounds_the_rate_of_reloads() -> None:
+    commands = gate()
+    taken = [isinstance(commands.read(RELOAD, b"", False, at), ReloadRules) for at in (0, 0, 0, 0, 0, 0, 5.1)]
+    assert taken == [True] * 5 + [False, True]
+
+
 def test_bounds_the_rate_of_replays_and_counts_only_what_was_taken() -> None:
     commands = gate()
     for _ in range(10):
@@ -73,3 +89,4 @@ def test_nothing_a_stranger_sends_is_more_than_refused(topic: str, payload: byte
     assert isinstance(gate().read(topic, payload, retained, at), str)
     assert isinstance(gate().read(TOPIC, payload, True, at), str)
     assert isinstance(gate().read(REPLAY, payload, False, at), str | ReplayAlerts)
+    assert isinstance(gate().read(RELOAD, payload, False, at), str | ReloadRules)

@@ -143,6 +143,26 @@ class TestOverMqtt:
         assert not [m for m in late.messages if m.topic.startswith("homeassistant/")]
         late.close()
 
+    def test_rules_that_come_and_go_while_it_runs_are_followed(
+        self, mosquitto: Mosquitto, listener: Listener, running: Start
+    ) -> None:
+        site = make_site()
+        sink = MqttSink(site, mosquitto.config(discovery="homeassistant"))
+        running(sink)
+        wait_for(lambda: listener.of(DOCK) and listener.of(GATE), "both devices")
+        site.outbox.append(make_alert())
+        wait_for(lambda: listener.shows("streamwatch/dock/alert/fall/state", "ON"), "an open incident")
+        sink.watch({"dock": ["fall", "fight"], "gate": ["fall"]})
+        wait_for(lambda: len(listener.of(DOCK)) == 2, "announced anew")
+        parts = json.loads(listener.of(DOCK)[-1])["cmps"]
+        assert parts["alert_fire"] == {"p": "binary_sensor"}, "taken back"
+        assert set(parts) >= {"alert_fight", "alert_fall"}
+        wait_for(lambda: listener.shows("streamwatch/dock/alert/fight/state", "OFF"), "a state for the new rule")
+        assert listener.shows("streamwatch/dock/alert/fall/state", "ON"), "still open"
+        assert len(listener.of(GATE)) == 1, "nothing new there"
+        sink.watch({"dock": ["fall", "fight"], "gate": ["fall"]})
+        wait_for(lambda: "alert_fire" not in json.loads(listener.of(DOCK)[-1])["cmps"], "no longer mentioned")
+
     def test_is_off_unless_configured(self, mosquitto: Mosquitto, listener: Listener, running: Start) -> None:
         sink = MqttSink(make_site(), mosquitto.config())
         running(sink)

@@ -22,9 +22,21 @@ class TestTopics:
         assert topics.enabled("dock") == "site/a/dock/enabled/state"
         assert topics.commands == "site/a/+/enabled/set"
         assert topics.replay == "site/a/replay/request"
+        assert topics.reload == "site/a/rules/reload"
+        assert topics.applied == "site/a/rules/applied"
+        assert topics.enabled_set("dock") == "site/a/dock/enabled/set"
 
 
 class TestRetainedStates:
+    def test_a_beginning_changes_nothing_that_is_there(self) -> None:
+        states = RetainedStates()
+        states.set("a", "ON")
+        for topic in ("a", "b", "b"):
+            states.begin(topic, "OFF")
+        assert drain(states) == [("a", "ON"), ("b", "OFF")]
+        states.begin("b", "OFF")
+        assert drain(states) == []
+
     def test_each_change_is_said_once_in_the_order_of_change(self) -> None:
         states = RetainedStates()
         states.set("a", "1")
