@@ -1,5 +1,6 @@
 """The rules thread: order, back-pressure, ticks, a store that fails."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -252,6 +253,19 @@ class TestReplace:
         stage.evaluation.put(detection(time.time(), 0.75))
         stage.end()
         assert {alert.rule for alert in stage.kept} == {"fight"}
+
+    def test_a_rule_that_still_fails_is_told_again(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        broken = dataclasses.replace(detection(time.time(), 0.1), scores={})
+        stage.worker.start()
+        for _ in range(2):
+            stage.evaluation.put(broken)
+            stage.evaluation.put(broken)
+            stage.evaluation.replace(rules(), 20)
+        stage.end()
+        assert [message.partition(";")[0] for message in caplog.messages if "rule fight" in message] == [
+            "rule fight failed"
+        ] * 2
+        assert stage.value("rule_errors_total", rule="fight") == 4
 
     def test_a_full_queue_is_not_waited_for_without_end(self, stage: Stage) -> None:
         for i in range(QUEUE):

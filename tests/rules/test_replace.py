@@ -97,6 +97,14 @@ class TestUnchanged:
         alerts = play(running, [(30, HIGH), (31, HIGH)])
         assert [(alert.rule, alert.time - T0) for alert in alerts] == [("more", 30), ("fall", 31)]
 
+    def test_a_rule_asleep_knows_what_it_would_have_seen(self) -> None:
+        """Without hysteresis on fight, which was low all the time, 0.3 would be unknown."""
+        entry = {"when": {"all": [FALL, {"not": {"event": "fight", "on": 0.5, "off": 0.2}}]}}
+        running = book(entry)
+        play(running, [(at, LOW) for at in range(30)])
+        running.replace(rules(entry), T0 + 29)
+        assert len(running.observe(detection(30, HIGH, fight=0.3))) == 1
+
 
 class TestChanged:
     def test_what_fires_ends(self) -> None:
@@ -181,6 +189,12 @@ class TestInhibition:
         alerts = running.observe(detection(1, HIGH, fight=HIGH))
         assert [(alert.rule, alert.start_time - T0) for alert in alerts] == [("fall", 0)]  # pending since then
 
+    def test_a_changed_inhibitor_silences_an_unchanged_rule(self) -> None:
+        running = book({"inhibited_by": ["fight"]}, FIGHT)
+        running.observe(detection(0, LOW))
+        running.replace(rules({"inhibited_by": ["fight"]}, {**FIGHT, "severity": "critical"}), T0)
+        assert [alert.rule for alert in running.observe(detection(1, HIGH, fight=HIGH))] == ["fight"]
+
     def test_a_rule_made_an_inhibitor_goes_on(self) -> None:
         running = book({}, FIGHT)
         assert len(running.observe(detection(0, LOW, fight=HIGH))) == 1
@@ -197,6 +211,14 @@ class TestStates:
         running.replace(rules({}, OFFLINE), T0 + 99)
         (alert,) = running.tick(T0 + 100)
         assert (alert.rule, alert.start_time - T0) == ("offline", 100)
+
+    def test_an_added_rule_hears_nothing_of_the_past(self) -> None:
+        running = book({})
+        running.camera("dock", "offline", T0)
+        running.tick(T0 + 5)
+        running.replace(rules({}, OFFLINE), T0 + 5)
+        (alert,) = running.tick(T0 + 7)
+        assert alert.start_time - T0 == 6
 
     def test_a_state_is_held_as_before(self) -> None:
         running = book(OFFLINE)
