@@ -97,13 +97,14 @@ class TestUnchanged:
         alerts = play(running, [(30, HIGH), (31, HIGH)])
         assert [(alert.rule, alert.time - T0) for alert in alerts] == [("more", 30), ("fall", 31)]
 
-    def test_a_rule_asleep_knows_what_it_would_have_seen(self) -> None:
-        """Without hysteresis on fight, which was low all the time, 0.3 would be unknown."""
-        entry = {"when": {"all": [FALL, {"not": {"event": "fight", "on": 0.5, "off": 0.2}}]}}
+    def test_a_rule_asleep_knows_what_time_it_was(self) -> None:
+        """So that it notices that the clock was set back, and forgets its cooldown."""
+        entry = {"cooldown": "1h"}
         running = book(entry)
-        play(running, [(at, LOW) for at in range(30)])
-        running.replace(rules(entry), T0 + 29)
-        assert len(running.observe(detection(30, HIGH, fight=0.3))) == 1
+        play(running, [(0, HIGH), (1, LOW)])
+        play(running, [(at, LOW) for at in range(2, 600)])
+        running.replace(rules(entry), T0 + 599)
+        assert brief(play(running, [(100, HIGH)])) == [("new", 100)]
 
 
 class TestChanged:
