@@ -115,7 +115,7 @@ class MqttConfig(_Model):
     client_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
         default_factory=lambda: f"streamwatch-{socket.gethostname()}"
     )
-    commands: Annotated[bool, Field(description="accept <camera>/enabled/set")] = False
+    commands: Annotated[bool, Field(description="accept commands: enabled/set, replay/request, rules/reload")] = False
     discovery: Literal["homeassistant", "off"] = "off"
 
     @field_validator("discovery", mode="before")

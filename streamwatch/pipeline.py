@@ -76,16 +76,15 @@ class Pipeline:
         self.model = OnnxModel(plan.pack, config.provider, config.strict_provider)
         self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
         keep.callback(self.outbox.close)
-        shown = [rule for rule in plan.rules if not rule.shadow]
-        watching = {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
         expose(self.outbox, metrics)
-        site = Site(self.outbox.instance, watching, self.outbox, metrics, self._now)
-        self.sink = MqttSink(site, config.mqtt, self._on_command)
+        site = Site(self.outbox.instance, self._watching(plan.rules), self.outbox, metrics, self._now)
+        announced = config.data_dir / "announced.json"
+        self.sink = MqttSink(site, config.mqtt, self._on_command, on_reload=self.request_reload, announced=announced)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(plan.rules, salt=self.outbox.instance)
         scores = _score_log(config, metrics)
         self._evaluation = Evaluation(book, self._deliver, metrics, self._now, scores)
-        self._reload = Reload(config, plan, self._evaluation, metrics)
+        self._reload = Reload(config, plan, self._evaluation, metrics, self._on_reloaded)
         self._inference = Inference(self.model, plan.zones, metrics, self._now)
         self._beat = time.monotonic()
         self._cameras = self._camera_threads(config)
@@ -240,6 +239,16 @@ class Pipeline:
             self._mailbox.discard(camera, "offline")
             self._evaluation.put(Gap(camera, self._now()))
         self._evaluation.put(CameraState(camera, state, self._now()))
+
+    def _on_reloaded(self, outcome: dict[str, object]) -> None:
+        if outcome["applied"]:
+            self.sink.watch(self._watching(self.rules))
+        self.sink.applied(outcome)
+
+    def _watching(self, rules: tuple[Rule, ...]) -> dict[str, list[str]]:
+        """Camera → names of the rules that watch it and publish."""
+        shown = [rule for rule in rules if not rule.shadow]
+        return {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
 
     def _on_command(self, camera: str, enabled: bool) -> None:
         self._cameras.enable(camera, enabled)

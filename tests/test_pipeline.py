@@ -174,6 +174,31 @@ def test_rules_come_and_go_while_it_runs(path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_a_subscriber_asks_for_a_reload_and_hears_what_became_of_it(path: Path) -> None:
+    path.write_text(path.read_text().replace("client_id: test", "client_id: test, commands: true"))
+    config = load_config(path)
+    pipeline = Pipeline(config)
+    subscriber = Subscriber(config.mqtt.port)
+    stop = threading.Event()
+    waiter = threading.Thread(target=pipeline.wait, args=(stop,))
+    try:
+        with pipeline:
+            waiter.start()
+            wait_for(lambda: subscriber.last("dock/alert/anything/state") == "ON")
+            (path.parent / "rules.yml").write_text(RULES.replace("alert: left", "alert: fresh"))
+            subscriber.client.publish("streamwatch/rules/reload", "{}", qos=1)
+            wait_for(lambda: subscriber.last("rules/applied"))
+            answer = json.loads(subscriber.last("rules/applied") or "")
+            wait_for(lambda: subscriber.last("dock/alert/fresh/state") == "ON")
+            stop.set()
+            waiter.join(20)
+    finally:
+        stop.set()
+        subscriber.close()
+    assert (answer["applied"], answer["rules"]) == (True, 3)
+
+
+@pytest.mark.timeout(120)
 def test_alerts_can_be_iterated_in_process_and_sequences_go_on(path: Path) -> None:
     def first() -> Alert:
         with streamwatch.open(path) as pipeline:
