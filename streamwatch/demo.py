@@ -90,9 +90,8 @@ class Demo:
             return urls
         folder = self._folder / "films"
         if self._videos:
-            films = {
-                _distinct(camera_name(path.name), i): film_video(path, folder) for i, path in enumerate(self._videos)
-            }
+            numbered = enumerate(self._videos, start=len(urls))
+            films = {_distinct(camera_name(path.name), i): film_video(path, folder) for i, path in numbered}
         else:
             self._say("Rendering the scenes and encoding them to H.264 (once) …")
             with ThreadPoolExecutor(max_workers=2) as pool:

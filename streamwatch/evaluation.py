@@ -98,6 +98,9 @@ class Evaluation:
             self._keep(self._book.close(self._now(), "shutdown"))
         finally:
             self._done.set()
+            if self._backlog:
+                log.error("%d alerts could not be stored before the end and are lost", len(self._backlog))
+                self._metrics.alerts_dropped.labels("shutdown").inc(len(self._backlog))
             if self._scores is not None:
                 self._scores.close()
 

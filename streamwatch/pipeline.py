@@ -59,6 +59,7 @@ class Pipeline:
         self._states: dict[str, str] = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._fatal: list[Worker] = []
         self._unread: deque[Alert] = deque(maxlen=UNREAD)
+        self._read = False  # whether anybody iterates: only then is an alert pushed out of the queue a drop
         self._news = threading.Condition()
         self._stopped = threading.Event()
         self._clock = SteadyClock(time.time(), time.monotonic())
@@ -147,6 +148,7 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[Alert]:
         """Alerts as they are decided, until the pipeline stops. Raises what ended it, if it was a fault."""
+        self._read = True
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._unread or self._stopped.is_set(), timeout=POLL)
@@ -227,7 +229,7 @@ class Pipeline:
         self.outbox.append(alert)
         log.info("alert %s: %s", alert.type.value, alert.summary)
         with self._news:
-            if len(self._unread) == UNREAD:
+            if self._read and len(self._unread) == UNREAD:
                 self.metrics.alerts_dropped.labels("unread").inc()
             self._unread.append(alert)
             self._news.notify_all()

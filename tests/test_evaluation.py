@@ -161,6 +161,16 @@ def test_alerts_wait_while_the_store_cannot_be_written(stage: Stage) -> None:
     assert types(stage.kept) == [AlertType.NEW, AlertType.END]
 
 
+def test_alerts_that_no_store_took_before_the_end_are_counted(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.broken.set()
+    stage.worker.start()
+    stage.evaluation.put(detection(time.time(), 0.9))
+    wait_for(lambda: not stage.evaluation.storing)
+    stage.end()
+    assert stage.value("alerts_dropped_total", reason="shutdown") == 2  # new and end
+    assert "2 alerts could not be stored" in caplog.text
+
+
 def test_put_does_not_hang_on_a_dead_stage(stage: Stage) -> None:
     stage.worker.start()
     stage.end()

@@ -228,6 +228,19 @@ def test_a_replay_of_the_score_log_opens_what_was_opened_live(path: Path) -> Non
 
 
 @pytest.mark.timeout(60)
+def test_alerts_that_nobody_wants_to_iterate_are_not_counted_as_dropped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running service never iterates: its alerts are in the outbox, and its metrics must not say otherwise."""
+    monkeypatch.setattr("streamwatch.pipeline.UNREAD", 1)
+    with streamwatch.open(path) as pipeline:
+        wait_for(lambda: len(pipeline.outbox.alerts_after(0, 10)) >= 2)
+        assert (
+            pipeline.metrics.registry.get_sample_value("streamwatch_alerts_dropped_total", {"reason": "unread"}) is None
+        )
+
+
+@pytest.mark.timeout(60)
 def test_all_threads_end_with_the_block(path: Path) -> None:
     before = {thread.name for thread in threading.enumerate()}
     with streamwatch.open(path) as pipeline:

@@ -21,6 +21,7 @@ __all__ = [
     "JOINT",
     "check_graph",
     "export_graphs",
+    "forget_origin",
     "parity",
     "quantise_encoder",
     "quantise_joint",
@@ -63,7 +64,19 @@ def to_onnx(
         dynamic_shapes={name: {a: dims[d] for a, d in known.items()} for name, known in axes.items()},
         verbose=False,
     )
+    forget_origin(path)
     check_graph(path)
+
+
+def forget_origin(path: Path) -> None:
+    """Take out the exporter's notes on where each node came from: they hold the paths of the machine."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    noted = (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info)
+    for part in noted:
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(model, str(path))
 
 
 def check_graph(path: Path) -> None:

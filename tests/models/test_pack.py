@@ -51,6 +51,13 @@ def test_the_bundled_card_says_where_it_comes_from_and_what_was_measured() -> No
     assert card["limits"]
 
 
+def test_the_bundled_graphs_name_no_file_of_the_machine_that_made_them() -> None:
+    for path in BUNDLED.glob("*.onnx"):
+        data = path.read_bytes()
+        assert b'.py", line' not in data  # as stack traces are written
+        assert b"site-packages" not in data
+
+
 def test_a_folder_is_named(pack: Path) -> None:
     assert load_pack(str(pack)).card == load_pack("bundled").card
 

@@ -113,3 +113,9 @@ def test_another_model_than_the_exported_one_is_noticed(tmp_path: Path) -> None:
     assert parity(Scaled(2.0), tmp_path / "a.onnx", {"x": torch.ones(1, 3)}) < 1e-6
     with pytest.raises(ValueError, match="differs from torch"):
         parity(Scaled(2.1), tmp_path / "a.onnx", {"x": torch.ones(3, 3)})
+
+
+def test_graphs_name_no_file_of_the_machine(exported: Exported) -> None:
+    for folder in (exported.fp32, exported.int8):
+        for name in (ENCODER, JOINT):
+            assert b'.py", line' not in (folder / name).read_bytes(), f"{folder.name}/{name}"
