@@ -3,7 +3,7 @@
 
 def main() -> None:
     """The console script: the command line is imported only here."""
-    from streamwatch.cli import app
+    from streamwatch.cli.app import app
 
     app()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streamwatch.cli import app
+from streamwatch.cli.app import app
 from tests.training.films import write_film
 
 COLUMNS = ["path", "source", "label", "group", "split", "width", "height", "fps", "frames", "seconds", "licence"]

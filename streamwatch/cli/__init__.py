@@ -1,0 +1,1 @@
+"""The command line: parse, call the library, exit code. Heavy imports are late: ``--help`` answers at once."""
