@@ -13,6 +13,7 @@
     │   └── EndOfStreamError       the stream ended: for a live camera a fault, for a file its end
     ├── InferenceError       a session that failed on a batch
     ├── SinkError            an alert could not be handed on; retried from the outbox
+    ├── ProbeError           a running streamwatch that does not answer
     └── MailboxClosedError   the other side of a mailbox is gone: stop, nothing more will come
 
 A message says what, where, which value and what to do; it never holds a password.
@@ -26,6 +27,7 @@ __all__ = [
     "MailboxClosedError",
     "PackError",
     "PortInUseError",
+    "ProbeError",
     "ProviderError",
     "RuleError",
     "SinkError",
@@ -86,6 +88,10 @@ class InferenceError(StreamwatchError):
 
 class SinkError(StreamwatchError):
     """An alert could not be handed on; it stays in the outbox and is tried again."""
+
+
+class ProbeError(StreamwatchError):
+    """A running streamwatch that does not answer."""
 
 
 class MailboxClosedError(StreamwatchError):

@@ -90,7 +90,8 @@ class Pipeline:
         self._beat = time.monotonic()
         self._cameras = self._camera_threads(config)
         self._build_workers()
-        self.http = HttpServer(config.http, metrics, self._health(), self.outbox)
+        self._state = self._health()
+        self.http = HttpServer(config.http, metrics, self._state, self.outbox)
         keep.callback(self.http.close)
         self._http = Worker("http", self.http.run, self._died)
         self.broker = EmbeddedBroker(config.mqtt.port) if config.mqtt.host is None else None
@@ -173,15 +174,23 @@ class Pipeline:
         """Have ``reload`` done soon, by whoever iterates, waits or supervises. From any thread; never blocks."""
         self._reload.request()
 
-    def wait(self, stop: threading.Event, reload: Callable[[], bool] = lambda: False) -> None:
+    def wait(
+        self,
+        stop: threading.Event,
+        reload: Callable[[], bool] = lambda: False,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         """Supervise until ``stop`` is set; ``reload`` says whether the rules should be read again.
 
-        Raises the first fault that the pipeline cannot survive.
+        ``alive`` is called after each look around that found no worker lost. Raises the first fault that the pipeline
+        cannot survive.
         """
         while not stop.wait(POLL):
             if reload():
                 self.request_reload()
             self.supervise()
+            if not self._state.lost():
+                alive()
 
     def supervise(self) -> None:
         """One look around: failed cameras are retried, rules reloaded if asked for, a fatal fault is raised."""

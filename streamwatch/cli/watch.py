@@ -22,16 +22,19 @@ def add_commands(app: typer.Typer) -> None:
 def run(config: ConfigOption = Path("streamwatch.yml")) -> None:
     """Watch the cameras of a configuration until SIGTERM or Ctrl-C; SIGHUP has the rules read again."""
     from streamwatch.logs import configure
+    from streamwatch.notify import Notifier
     from streamwatch.signals import hangups, stop_on_signals
 
     configure()
-    stop, reload = stop_on_signals(), hangups()
+    stop, reload, manager = stop_on_signals(), hangups(), Notifier()
     try:
         from streamwatch.config import load_config
         from streamwatch.pipeline import Pipeline
 
         with Pipeline(load_config(config)) as pipeline:
-            pipeline.wait(stop, reload)
+            manager.ready(f"{len(pipeline.config.cameras)} cameras, {len(pipeline.rules)} rules")
+            pipeline.wait(stop, reload, manager.alive)
+            manager.stopping()
     except StreamwatchError as error:
         fail(error)
 
