@@ -50,7 +50,9 @@ class Alert:
     hold, ``end_time`` when it was last seen to hold (only with ``type`` end). All are UTC seconds. ``threshold``
     is the ``on`` of the event that decided; ``event``, ``zone`` and ``threshold`` are None and ``score`` is 0 where
     no event did (a rule of ``not`` alone). ``annotations`` are rendered; an end has ``end_reason`` among them.
-    ``shadow``: of a rule on trial, to be logged and counted but never published.
+    ``shadow``: of a rule on trial, to be logged and counted but never published. ``snapshot`` and ``clip`` are paths
+    below the data folder, None until there; an update with an ``end_time`` is of an incident that has ended, and says
+    where they are.
     """
 
     id: str
@@ -73,6 +75,8 @@ class Alert:
     model: ModelInfo
     rule_hash: str
     shadow: bool = False
+    snapshot: str | None = None
+    clip: str | None = None
 
 
 def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
@@ -97,8 +101,8 @@ def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
         "end_time": alert.end_time,
         "summary": alert.summary,
         "labels": dict(alert.labels),
-        "snapshot": None,
-        "clip": None,
+        "snapshot": alert.snapshot,
+        "clip": alert.clip,
         "model": {"name": alert.model.name, "version": alert.model.version, "sha256": alert.model.sha256},
         "rule_hash": alert.rule_hash,
     }

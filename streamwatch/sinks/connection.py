@@ -101,7 +101,7 @@ class Connection:
             found.append(event)
         return found
 
-    def publish(self, topic: str, payload: str, retain: bool) -> int | None:
+    def publish(self, topic: str, payload: str | bytes, retain: bool) -> int | None:
         """Hand over a message at QoS 1: its ``mid``, answered by Acknowledged; None if the connection is gone."""
         if not self._client.is_connected():
             return None

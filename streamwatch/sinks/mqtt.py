@@ -113,6 +113,13 @@ class MqttSink:
             for rule in rules:
                 self._states.begin(self._topics.alert_state(self._known(camera), rule), "OFF")
 
+    def snapshot(self, camera: str, rule: str, jpeg: bytes) -> None:
+        """Have ``jpeg`` retained as the picture of the rule's last incident there. Newest wins, never blocks.
+
+        Raises ValueError for more than ``pictures.SIZE_LIMIT`` bytes.
+        """
+        self._book.pictures.set(self._topics.snapshot(self._known(camera), rule), jpeg)
+
     def applied(self, document: Mapping[str, object]) -> None:
         """Publish what became of a reload, as JSON, once. Never blocks; raises ValueError for NaN."""
         self._book.notices.put(self._topics.applied, json.dumps(dict(document), allow_nan=False))
@@ -176,6 +183,7 @@ class MqttSink:
         self._site.metrics.mqtt_connected.set(1)
         self._states.set(self._topics.available, "online")
         self._states.say_all_again()
+        self._book.pictures.say_all_again()
         if self._discoverable:
             connection.subscribe(BIRTH)
         if self._gate is not None:

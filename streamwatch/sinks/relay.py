@@ -9,6 +9,7 @@ from streamwatch.rules.alert import Alert
 from streamwatch.sinks.connection import HUNG_UP, WINDOW, Acknowledged, Connection, Lost, Message
 from streamwatch.sinks.notices import Notices
 from streamwatch.sinks.outbox import Entry
+from streamwatch.sinks.pictures import Pictures
 from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
@@ -26,7 +27,8 @@ _AGAIN = 5  # of the messages in flight may be replayed ones, and are left to th
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What outlives a connection: topics, states, open incidents, how an alert is written, what is said again or once.
+    """What outlives a connection: topics, states, open incidents, how an alert is written, what is said again or once,
+    pictures.
 
     ``confirmed`` hears of each topic whose retained payload the broker has taken.
     """
@@ -38,6 +40,7 @@ class Book:
     replay: Replay
     confirmed: Callable[[str], None] = lambda topic: None
     notices: Notices = field(default_factory=Notices)
+    pictures: Pictures = field(default_factory=Pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class Relay:
 
     def abandon(self) -> None:
         """Count what was in flight as failed; all of it will be said again."""
+        self._book.pictures.lost()
         self._book.notices.put_back([(s.topic, s.notice) for s in self._sent.values() if s.notice is not None])
         for sent in self._sent.values():
             self._site.metrics.mqtt_published.labels("failed").inc()
@@ -159,6 +163,13 @@ class Relay:
             if not self._hand_over_alert(entry):
                 return
         self._hand_over_again()
+        if not self._waiting and len(self._sent) < WINDOW:
+            self._hand_over_picture()
+
+    def _hand_over_picture(self) -> None:
+        picture = self._book.pictures.take()
+        if picture is not None and self._publish(*picture, None) is None:
+            self._book.pictures.put_back()
 
     def _hand_over_again(self) -> None:
         """A few of those that somebody missed: neither states nor the outbox have to do with them."""
@@ -204,14 +215,14 @@ class Relay:
         return payload
 
     def _publish(
-        self, topic: str, payload: str, entry: Entry | None, *, again: bool = False, notice: bool = False
+        self, topic: str, payload: str | bytes, entry: Entry | None, *, again: bool = False, notice: bool = False
     ) -> int | None:
         at = time.monotonic()
         mid = self._connection.publish(topic, payload, retain=entry is None and not notice)
         if mid is None:  # the event that says why is on its way
             self._gone = self._gone or at
         else:
-            self._sent[mid] = _Sent(entry, topic, at, again, payload if notice else None)
+            self._sent[mid] = _Sent(entry, topic, at, again, str(payload) if notice else None)
             self._again += again
         return mid
 
@@ -221,6 +232,8 @@ class Relay:
             return
         self._progress = event.at
         self._again -= sent.again
+        if sent.entry is None:
+            self._book.pictures.answered(sent.topic)
         metrics = self._site.metrics
         metrics.stage_seconds.labels("publish").observe(max(0.0, event.at - sent.at))
         metrics.mqtt_published.labels("failed" if event.refused else "acked").inc()

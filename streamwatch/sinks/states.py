@@ -27,6 +27,10 @@ class Topics:
         """ON while an incident of the rule is open, else OFF."""
         return f"{self.prefix}/{camera}/alert/{rule}/state"
 
+    def snapshot(self, camera: str, rule: str) -> str:
+        """A picture of the rule's last incident, JPEG."""
+        return f"{self.prefix}/{camera}/alert/{rule}/snapshot"
+
     def status(self, camera: str) -> str:
         """online, offline, frozen, disabled …"""
         return f"{self.prefix}/{camera}/status"
@@ -99,7 +103,7 @@ class OpenIncidents:
         """Take ``alert`` into account; whether its camera and rule now have an open incident."""
         key = alert.camera, alert.rule
         ids = self._open.setdefault(key, set())
-        if alert.type is AlertType.END:
+        if alert.type is AlertType.END or alert.end_time is not None:  # or what is said of it after its end
             ids.discard(alert.id)
         else:
             ids.add(alert.id)

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 
 from streamwatch.rules.alert import AlertType
@@ -18,6 +19,7 @@ class TestTopics:
         assert topics.available == "site/a/available"
         assert topics.alert("dock", "fall") == "site/a/alerts/dock/fall"
         assert topics.alert_state("dock", "fall") == "site/a/dock/alert/fall/state"
+        assert topics.snapshot("dock", "fall") == "site/a/dock/alert/fall/snapshot"
         assert topics.status("dock") == "site/a/dock/status"
         assert topics.enabled("dock") == "site/a/dock/enabled/state"
         assert topics.commands == "site/a/+/enabled/set"
@@ -102,3 +104,10 @@ class TestOpenIncidents:
         assert not incidents.observe(make_alert(1, AlertType.END, rule="fire"))
         assert not incidents.observe(make_alert(1, AlertType.END, camera="gate"))
         assert incidents.observe(make_alert(1, AlertType.UPDATE))
+
+    def test_what_is_said_after_the_end_opens_nothing(self) -> None:
+        incidents = OpenIncidents()
+        end = make_alert(1, AlertType.END)
+        assert incidents.observe(make_alert(1))
+        assert not incidents.observe(end)
+        assert not incidents.observe(dataclasses.replace(end, type=AlertType.UPDATE, clip="evidence/dock/1.mp4"))
