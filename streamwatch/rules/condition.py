@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streamwatch.models.detection import Detection
 
-__all__ = ["EPSILON", "SILENCE", "Condition", "Evidence", "Term"]
+__all__ = ["EPSILON", "SILENCE", "Condition", "Evidence", "Standing", "Term"]
 
 SILENCE = 10.0
 """Seconds without a detection after which nothing is believed about a camera (or zone) any more."""
@@ -27,6 +27,16 @@ class Evidence:
     zone: str | None
     score: float
     threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a condition holds now (None: unknown), since when (UTC s), and the number held against ``threshold``."""
+
+    holds: bool | None
+    since: float | None = None
+    score: float | None = None
+    threshold: float | None = None
 
 
 class Condition(Protocol):

@@ -5,16 +5,15 @@ scores of overlapping windows wander by some 10 % while nothing changes, and a q
 """
 
 from dataclasses import dataclass
-from math import inf
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import SILENCE, Condition, Evidence
+from streamwatch.rules.condition import Condition
+from streamwatch.rules.hysteresis import Hysteresis, Threshold
 from streamwatch.rules.node import Node
 
-__all__ = ["Event", "EventCondition", "parse_event"]
+__all__ = ["Event", "parse_event"]
 
 _Name = Annotated[str, Field(max_length=64)]
 
@@ -48,47 +47,7 @@ class Event:
         return frozenset((self.zone,))
 
     def start(self) -> Condition:
-        return EventCondition(self)
-
-
-class EventCondition:
-    """Holds from ``score >= on`` to ``score < off``; unknown before its zone's first detection and after silence."""
-
-    __slots__ = ("_active", "_name", "_off", "_on", "_score", "_seen", "_zone")
-
-    def __init__(self, event: Event) -> None:
-        self._name = event.name
-        self._on = event.on
-        self._off = event.off
-        self._zone = event.zone
-        self._active: bool | None = None
-        self._score = 0.0
-        self._seen = -inf
-
-    def observe(self, detection: Detection) -> bool | None:
-        if detection.zone != self._zone:
-            if detection.end - self._seen > SILENCE:
-                self._active = None
-            return self._active
-        score = detection.scores[self._name]
-        self._seen = detection.end
-        self._score = score
-        if score >= self._on:
-            self._active = True
-        elif score < self._off:
-            self._active = False
-        elif score != score:  # noqa: PLR0124 - cheaper than isnan, and only between off and on
-            raise ValueError(f"camera {detection.camera}: score of {self._name} is not a number")
-        else:
-            self._active = self._active is True
-        return self._active
-
-    def evidence(self) -> Evidence | None:
-        return Evidence(self._name, self._zone, float(self._score), self._on) if self._active else None
-
-    def reset(self) -> None:
-        self._active = None
-        self._seen = -inf
+        return Hysteresis(Threshold(self.name, self.zone, self.on, self.off))
 
 
 def parse_event(node: Node) -> Event:

@@ -20,16 +20,15 @@ No score is involved: there is no evidence. ``off`` is 0.75 · ``motion`` if lef
 """
 
 from dataclasses import dataclass
-from math import inf
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import SILENCE, Condition, Evidence
+from streamwatch.rules.condition import Condition
+from streamwatch.rules.hysteresis import Hysteresis, Threshold
 from streamwatch.rules.node import Node
 
-__all__ = ["Motion", "MotionCondition", "parse_motion"]
+__all__ = ["Motion", "parse_motion"]
 
 
 class _MotionKeys(BaseModel):
@@ -59,40 +58,7 @@ class Motion:
         return frozenset((self.zone,))
 
     def start(self) -> Condition:
-        return MotionCondition(self)
-
-
-class MotionCondition:
-    """Holds from ``motion >= on`` to ``motion < off``; unknown as an event's condition is."""
-
-    __slots__ = ("_active", "_seen", "_term")
-
-    def __init__(self, term: Motion) -> None:
-        self._term = term
-        self._active: bool | None = None
-        self._seen = -inf
-
-    def observe(self, detection: Detection) -> bool | None:
-        if detection.zone != self._term.zone:
-            if detection.end - self._seen > SILENCE:
-                self._active = None
-            return self._active
-        self._seen = detection.end
-        level = detection.motion
-        if not level >= self._term.off:
-            if level != level:  # noqa: PLR0124 - not a number
-                raise ValueError(f"camera {detection.camera}: motion is not a number")
-            self._active = False
-        else:
-            self._active = level >= self._term.on or self._active is True
-        return self._active
-
-    def evidence(self) -> Evidence | None:
-        return None
-
-    def reset(self) -> None:
-        self._active = None
-        self._seen = -inf
+        return Hysteresis(Threshold(None, self.zone, self.on, self.off))
 
 
 def parse_motion(node: Node) -> Motion:
