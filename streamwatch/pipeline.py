@@ -1,6 +1,7 @@
 """From a configuration to running stages: what is built, in which order it starts, in which it stops."""
 
 import logging
+import shutil
 import threading
 import time
 from collections import deque
@@ -134,6 +135,8 @@ class Pipeline:
         info = self.model.info
         self.metrics.build_info.labels(__version__, f"{info.name} {info.version}").set(1)
         self.metrics.provider_info.labels(self.model.provider).set(1)
+        self.metrics.provider_fallback.set(self.config.provider not in ("auto", self.model.provider))
+        self.metrics.disk_free.set_function(lambda: shutil.disk_usage(self.config.data_dir).free)
         self.metrics.rules_loaded.set(time.time())
         for camera in self.config.cameras:
             self.sink.enabled(camera.name, camera.enabled)
