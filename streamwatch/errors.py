@@ -14,6 +14,7 @@
     ├── InferenceError       a session that failed on a batch
     ├── SinkError            an alert could not be handed on; retried from the outbox
     ├── ProbeError           a running streamwatch that does not answer
+    ├── TrainingError        data, a checkpoint or a state that training cannot use
     └── MailboxClosedError   the other side of a mailbox is gone: stop, nothing more will come
 
 A message says what, where, which value and what to do; it never holds a password.
@@ -33,6 +34,7 @@ __all__ = [
     "SinkError",
     "SourceError",
     "StreamwatchError",
+    "TrainingError",
 ]
 
 
@@ -92,6 +94,10 @@ class SinkError(StreamwatchError):
 
 class ProbeError(StreamwatchError):
     """A running streamwatch that does not answer."""
+
+
+class TrainingError(StreamwatchError):
+    """Data, a checkpoint or a state that training cannot use."""
 
 
 class MailboxClosedError(StreamwatchError):

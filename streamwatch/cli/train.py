@@ -44,7 +44,8 @@ def finetune(
     """Train heads and joint transformer on the split `train` of a table of clips, and on rendered scenes."""
 
     def run() -> Path:
-        from streamwatch.training.finetune import Settings, train
+        from streamwatch.training.finetune import train
+        from streamwatch.training.settings import Settings
 
         return train(clips.parent, work, Settings(seed=seed))
 

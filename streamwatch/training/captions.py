@@ -1,8 +1,10 @@
 """Captions for seconds that nobody described: a few ways to say each label."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-__all__ = ["TEMPLATES", "caption"]
+__all__ = ["TEMPLATES", "caption", "join"]
 
 TEMPLATES = {
     "fight": (
@@ -24,7 +26,16 @@ TEMPLATES = {
 }  # fmt: skip
 
 
-def caption(label: str, rng: np.random.Generator) -> str:
-    """One way to say ``label``; an unknown label is said as it is."""
+def caption(label: str, rng: np.random.Generator, joined: float = 0.0) -> str:
+    """One way to say ``label``; an unknown label is said as it is. A share ``joined`` is said twice, in other words:
+    what is told beside a picture need not be of that second (VideoBERT joins neighbouring sentences)."""
     choices = TEMPLATES.get(label, (label,))
-    return choices[int(rng.integers(len(choices)))]
+    first = choices[int(rng.integers(len(choices)))]
+    if joined and rng.random() < joined:
+        return join([first, choices[int(rng.integers(len(choices)))]])
+    return first
+
+
+def join(told: Sequence[str]) -> str:
+    """Neighbouring captions as one, none twice."""
+    return ", ".join(dict.fromkeys(told))

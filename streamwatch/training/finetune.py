@@ -1,35 +1,35 @@
 """Clips → cached features → heads → joint transformer → one checkpoint."""
 
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from streamwatch.training.captions import caption
 from streamwatch.training.dataset import Dataset, gather
 from streamwatch.training.heads import Heads, cross_fit, fit_heads, weighting
 from streamwatch.training.labels import EVENTS, token_labels, token_weights
 from streamwatch.training.lite0 import pretrained_lite0
+from streamwatch.training.loop import STATE, Outcome, Score, optimise
 from streamwatch.training.minilm import MiniLM, initialise, read_minilm
-from streamwatch.training.videobert import EXTRAS, ClipEncoder, Dims, Joint
-from streamwatch.training.windows import Batch, Stream, draw_batch
+from streamwatch.training.objective import Words, losses
+from streamwatch.training.run_state import write_atomically
+from streamwatch.training.settings import Settings
+from streamwatch.training.videobert import EXTRAS, ClipEncoder, Dims, Joint, Layer
+from streamwatch.training.windows import Stream, draw_batch
 
 __all__ = [
     "Checkpoint",
-    "Settings",
-    "Words",
     "fit",
     "fit_joint",
     "fit_tokens",
     "lookup",
     "new_joint",
+    "set_dropout",
     "streams_of",
     "train",
 ]
@@ -42,23 +42,8 @@ HOMES = {
 }
 AWAY = 0.1  # what a source that never shows an event counts as its negative: more makes the net learn places
 ROOM = {"mnnit_shoplifting": 0.2, "synthetic": 0.2}  # many clips of one room, or of none: they count less still
+DEFAULTS = Settings()
 RENDERED = {"fight": 0.2, "fall": 0.05}  # rendered falls and fights must not outweigh real ones
-RESTRAINT = (0.5, 0.002, 0.01)  # what a change of the heads' own logits costs: on fights they know better
-Words = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
-"""Captions → word embeddings [B, L, D] and mask [B, L]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to train; the defaults gave the bundled pack."""
-
-    size: int = 160
-    window: int = 16
-    steps: int = 650
-    batch: int = 24
-    texts: int = 6  # of the batch come with a caption
-    rate: float = 3e-5  # of the pre-trained layers; new parts learn ten times as fast
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +55,8 @@ class Checkpoint:
     settings: Settings
 
     def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {"encoder": self.encoder.state_dict(), "joint": self.joint.state_dict()}
-        torch.save({**state, "settings": asdict(self.settings), "dims": asdict(self.joint.dims)}, path)
+        write_atomically(path, {**state, "settings": self.settings.model_dump(), "dims": asdict(self.joint.dims)})
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -138,115 +122,39 @@ def new_joint(tokens: NDArray[np.float32], minilm: MiniLM | None, dims: Dims) ->
     return joint
 
 
-def _masked(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy over what is known, with a little label smoothing."""
-    known = ~target.isnan()
-    smooth = torch.where(known, target, torch.zeros_like(target)) * 0.94 + 0.03
-    losses = F.binary_cross_entropy_with_logits(logits.float(), smooth, reduction="none")
-    mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
-    return mean
-
-
-def _together(a: Tensor, b: Tensor, labels: Sequence[str]) -> Tensor:
-    """Contrastive loss both ways; all pairs of one label count as positives."""
-    scores = (a @ b.T / 0.1).float()
-    same = torch.tensor([[x == y for y in labels] for x in labels], dtype=torch.float32)
-    same = same / same.sum(1, keepdim=True)
-    there, back = ((s.log_softmax(1) * same).sum(1).mean() for s in (scores, scores.T))
-    loss: Tensor = -(there + back) / 2
-    return loss
-
-
-def _other(label: str, rng: np.random.Generator) -> str:
-    return str(rng.choice([e for e in ("normal", *EVENTS) if e != label]))
-
-
-def _loss(joint: Joint, batch: Batch, words: Words, texts: int, rng: np.random.Generator) -> Tensor:
-    visual, age, mask, now, each = (
-        torch.from_numpy(a) for a in (batch.visual, batch.age, batch.mask, batch.now, batch.each)
-    )
-    empty = torch.zeros(len(visual), 1, visual.shape[2]), torch.zeros(len(visual), 1)
-    slot = joint.slot(age)
-    hidden = joint.hidden(visual, slot, mask, *empty)
-    events, per_token = joint.decide(hidden, visual, slot, mask)
-    weak = EVENTS.index("shoplifting")  # somewhere in the clip: says nothing about one second
-    each[:, :, weak][each[:, :, weak] == 1.0] = float("nan")
-    each[mask == 0.0] = float("nan")
-    change = (joint.event_head(hidden[1]) ** 2).mean((0, 1)) + (joint.now_head(hidden[0]) ** 2).mean(0)
-    loss: Tensor = _masked(events, now) + 0.3 * _masked(per_token, each) + (change * torch.tensor(RESTRAINT)).sum()
-    if texts:
-        seen = F.normalize(joint.embed(hidden[0][:texts]), dim=-1)
-        loss = loss + _text_loss(joint, (visual[:texts], age[:texts], mask[:texts]), seen, (batch.labels, words), rng)
-    return loss
-
-
-def _text_loss(
-    joint: Joint,
-    window: tuple[Tensor, Tensor, Tensor],
-    seen: Tensor,
-    told_by: tuple[Sequence[str], Words],
-    rng: np.random.Generator,
-) -> Tensor:
-    """Does the caption fit (alignment on [CLS]), and the distance of window and caption in one space."""
-    labels, words = told_by[0][: len(seen)], told_by[1]
-    fits = rng.random(len(labels)) < 0.5
-    told = [x if fit else _other(x, rng) for x, fit in zip(labels, fits, strict=True)]
-    _, _, align, _ = joint(*window, *words([caption(x, rng) for x in told]))
-    nothing = (
-        torch.zeros_like(window[0][:, :1]),
-        torch.zeros_like(window[1][:, :1]),
-        torch.zeros_like(window[2][:, :1]),
-    )
-    _, _, _, prompt = joint(*nothing, *words([caption(x, rng) for x in labels]))
-    aligned = F.binary_cross_entropy_with_logits(align.float(), torch.from_numpy(fits.astype(np.float32)))
-    loss: Tensor = 0.2 * aligned + 0.1 * _together(seen, prompt, labels)
-    return loss
-
-
 def fit_joint(
     joint: Joint,
     streams: Sequence[Stream],
     words: Words,
     settings: Settings,
-    watch: Callable[[int, Joint], None] | None = None,
-) -> None:
-    """Train in place; the weights kept are their moving average. ``watch`` is called now and then."""
-    rng = np.random.default_rng(settings.seed)
-    old = {id(p) for layer in joint.layers for p in layer.parameters()} | {id(joint.positions), id(joint.types)}
-    trained = [p for p in joint.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if id(p) in old], "lr": settings.rate},
-        {"params": [p for p in trained if id(p) not in old], "lr": settings.rate * 10},
-    ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    warm = max(1, settings.steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda s: min(1.0, (s + 1) / warm) * max(0.02, 1.0 - s / settings.steps)
-    )
-    mean = deepcopy(joint)
-    joint.train()
-    for step in tqdm(range(settings.steps), desc="joint", mininterval=5):
+    folder: Path | None = None,
+    score: Score | None = None,
+) -> Outcome:
+    """Train in place; the weights kept are their moving average. See :func:`streamwatch.training.loop.optimise`."""
+
+    def objective(rng: np.random.Generator) -> dict[str, Tensor]:
         batch = draw_batch(streams, settings.batch, settings.window, rng)
-        with torch.autocast("cpu", torch.bfloat16):  # 2.6 times as fast as float32
-            loss = _loss(joint, batch, words, settings.texts, rng)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(trained, 1.0)
-        optimiser.step()
-        schedule.step()
-        _follow(mean, joint)
-        if watch is not None and (step + 1) % 100 == 0:
-            watch(step + 1, mean)
-            joint.train()
-    joint.load_state_dict(mean.state_dict())
-    joint.eval()
+        return losses(joint, batch, words, settings, rng)
+
+    set_dropout(joint, settings)
+    return optimise(joint, objective, settings, folder, score, _digest(streams))
 
 
-def _follow(mean: Joint, joint: Joint, keep: float = 0.98) -> None:
-    """Exponential moving average of the weights."""
-    with torch.no_grad():
-        for slow, fast in zip(mean.parameters(), joint.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
+def set_dropout(joint: Joint, settings: Settings) -> None:
+    """How much of the layers, and of what the tokens hold, is left out while training."""
+    joint.blur.p = settings.blur
+    joint.drop.p = settings.dropout
+    for layer in joint.layers:
+        assert isinstance(layer, Layer)
+        layer.drop.p = settings.dropout
+
+
+def _digest(streams: Sequence[Stream]) -> str:
+    found = hashlib.sha256()
+    for stream in streams:
+        found.update(f"{stream.source} {stream.group} {stream.label}".encode())
+        found.update(stream.tokens.tobytes() + stream.labels.tobytes())
+    return found.hexdigest()
 
 
 def lookup(minilm: MiniLM, length: int = 16) -> Words:
@@ -268,19 +176,22 @@ def lookup(minilm: MiniLM, length: int = 16) -> Words:
     return words
 
 
-def fit(dataset: Dataset, minilm: MiniLM, settings: Settings = Settings()) -> Checkpoint:
-    """Heads and transformer on the rows given: leave out the split that is to be measured."""
+def fit(dataset: Dataset, minilm: MiniLM, settings: Settings = DEFAULTS, folder: Path | None = None) -> Checkpoint:
+    """Heads and transformer on the rows given: leave out the split that is to be measured.
+
+    With ``folder`` a run that was stopped goes on.
+    """
     torch.manual_seed(settings.seed)
     encoder, dims = ClipEncoder(lite0=pretrained_lite0()), Dims()
     heads, tokens, labels = fit_tokens(dataset, dims.dim, settings.seed)
     weight, bias = (torch.from_numpy(a).float() for a in (heads.weight, heads.bias))
     encoder.project.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
     joint = new_joint(tokens, minilm, dims)
-    fit_joint(joint, streams_of(dataset, tokens, labels), lookup(minilm), settings)
+    fit_joint(joint, streams_of(dataset, tokens, labels), lookup(minilm), settings, folder)
     return Checkpoint(encoder.eval(), joint, settings)
 
 
-def train(root: Path, work: Path, settings: Settings = Settings()) -> Path:
+def train(root: Path, work: Path, settings: Settings = DEFAULTS) -> Path:
     """Train on the split ``train`` of ``root``'s clips.csv and on rendered scenes; → the checkpoint in ``work``.
 
     Raises FileNotFoundError without clips.csv, ModuleNotFoundError without the packages that hold the weights.
@@ -288,5 +199,6 @@ def train(root: Path, work: Path, settings: Settings = Settings()) -> Path:
     minilm = read_minilm()
     dataset = gather(root, work, settings.size).only("train")
     path = work / "finetuned.pt"
-    fit(dataset, minilm, settings).save(path)
+    fit(dataset, minilm, settings, work).save(path)
+    (work / STATE).unlink(missing_ok=True)
     return path

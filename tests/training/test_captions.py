@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamwatch.training.captions import TEMPLATES, caption
+from streamwatch.training.captions import TEMPLATES, caption, join
 from streamwatch.training.labels import EVENTS
 
 
@@ -16,3 +16,11 @@ def test_captions_vary_and_unknown_labels_are_said_as_they_are() -> None:
     rng = np.random.default_rng(0)
     assert len({caption("fight", rng) for _ in range(60)}) == len(TEMPLATES["fight"])
     assert caption("flood", rng) == "flood"
+
+
+def test_neighbours_are_joined_and_nothing_is_said_twice() -> None:
+    rng = np.random.default_rng(0)
+    said = [caption("fall", rng, joined=1.0) for _ in range(40)]
+    assert any(", " in text for text in said)
+    assert all(len(set(text.split(", "))) == len(text.split(", ")) for text in said)
+    assert join(["a man walks", "a man falls", "a man walks"]) == "a man walks, a man falls"

@@ -10,9 +10,10 @@ import torch
 from streamwatch.models.pack import load_pack
 from streamwatch.training.evaluate import evaluate, table
 from streamwatch.training.export import export
-from streamwatch.training.finetune import Checkpoint, Settings
+from streamwatch.training.finetune import Checkpoint
 from streamwatch.training.labels import EVENTS
 from streamwatch.training.minilm import MiniLM
+from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
 from tests.training.films import write_film
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from streamwatch.training.data import Entry
 from streamwatch.training.dataset import Dataset
 from streamwatch.training.features import Features
-from streamwatch.training.finetune import Checkpoint, Settings, fit_joint, fit_tokens, new_joint, streams_of
+from streamwatch.training.finetune import Checkpoint, fit_joint, fit_tokens, new_joint, streams_of
 from streamwatch.training.labels import EVENTS
+from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import CELL_FEATURES, ClipEncoder, Dims, Joint
 
 DIMS = Dims(dim=32, layers=1, heads=4, inner=32, ages=16, words=16)

@@ -1,0 +1,53 @@
+"""The state of a run on disk: whole or not there, whatever kills the process."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from streamwatch.errors import TrainingError
+
+__all__ = ["read_state", "write_atomically", "write_state"]
+
+
+def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
+    """``torch.save`` beside ``path``, synced, then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        torch.save(dict(document), file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_state(path: Path, state: Mapping[str, Any], key: str) -> None:
+    """``state`` with torch's random numbers; ``key`` says of which run it is. ``rng`` is numpy's, 128-bit integers."""
+    written = {**state, "rng": json.dumps(state["rng"]), "torch_rng": torch.get_rng_state(), "key": _short(key)}
+    write_atomically(path, written)
+
+
+def read_state(path: Path, key: str) -> dict[str, Any]:
+    """What :func:`write_state` wrote, torch's random numbers put back. Raises TrainingError."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
+        raise TrainingError(f"{path}: not a state of a run ({error}); remove it to begin anew") from error
+    if state.get("key") != _short(key):
+        raise TrainingError(f"{path}: of a run with other settings or data; remove it, or take another --work")
+    torch.set_rng_state(state.pop("torch_rng"))
+    return {**state, "rng": json.loads(state["rng"])}
+
+
+def _short(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
