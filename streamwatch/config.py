@@ -111,12 +111,19 @@ class MqttConfig(_Model):
     username: str | None = None
     password_file: Path | None = None
     tls: TlsConfig | None = None
+    protocol: Annotated[Literal["auto", "3.1.1", "5"], Field(description="auto: 5, else 3.1.1")] = "auto"
+    format: Annotated[Literal["json", "cloudevents", "cloudevents-binary"], Field(description="of alerts")] = "json"
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=128)] = "streamwatch"
     client_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
         default_factory=lambda: f"streamwatch-{socket.gethostname()}"
     )
     commands: Annotated[bool, Field(description="accept commands: enabled/set, replay/request, rules/reload")] = False
     discovery: Literal["homeassistant", "off"] = "off"
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return "5" if value == 5 and not isinstance(value, bool) else value
 
     @field_validator("discovery", mode="before")
     @classmethod

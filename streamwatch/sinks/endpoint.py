@@ -4,12 +4,14 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamwatch.config import MqttConfig, TlsConfig
+from streamwatch.config import MqttConfig
 from streamwatch.errors import ConfigError
+from streamwatch.sinks.tls import read_certificates
 
 __all__ = ["Endpoint"]
 
 _PASSWORD_LIMIT = 4096  # bytes
+_VERSIONS = {"auto": (5, 4), "5": (5,), "3.1.1": (4,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     embedded: bool = False
+    versions: tuple[int, ...] = (5, 4)  # of MQTT, in the order in which they are tried; 4 is 3.1.1
 
     @classmethod
     def read(cls, config: MqttConfig) -> "Endpoint":
@@ -37,14 +40,19 @@ class Endpoint:
             raise ConfigError(f"mqtt.host: {host!r} is not a host name or address") from None
         if config.password_file is not None and config.username is None:
             raise ConfigError("mqtt.password_file: is set, but mqtt.username is not; MQTT has no password without one")
+        if config.host is None and config.protocol == "5":
+            raise ConfigError("mqtt.protocol: the embedded broker speaks 3.1.1; set mqtt.host, or leave protocol out")
+        if config.format == "cloudevents-binary" and (config.host is None or config.protocol == "3.1.1"):
+            raise ConfigError("mqtt.format: cloudevents-binary needs a broker that speaks MQTT 5; use cloudevents")
         return cls(
             host=host,
             port=config.port,
             client_id=config.client_id,
             username=config.username,
             password=None if config.password_file is None else _password(config.password_file),
-            tls=None if config.tls is None else _context(config.tls),
+            tls=None if config.tls is None else read_certificates(config.tls),
             embedded=config.host is None,
+            versions=(4,) if config.host is None else _VERSIONS[config.protocol],
         )
 
     def __str__(self) -> str:
@@ -66,20 +74,3 @@ def _password(path: Path) -> str:
     if not password:
         raise ConfigError(f"mqtt.password_file: {path} is empty")
     return password
-
-
-def _context(tls: TlsConfig) -> ssl.SSLContext:
-    named = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
-    for key, path in named.items():
-        if path is not None and not path.is_file():
-            raise ConfigError(f"mqtt.tls.{key}: there is no file {path}")
-    if tls.key_file is not None and tls.cert_file is None:
-        raise ConfigError("mqtt.tls.key_file: is set, but mqtt.tls.cert_file is not")
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.cert_file is not None:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
-    except OSError as error:  # ssl.SSLError is one
-        files = ", ".join(str(path) for path in named.values() if path is not None)
-        raise ConfigError(f"mqtt.tls: cannot use {files}: {error}") from error
-    return context

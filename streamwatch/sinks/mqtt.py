@@ -11,12 +11,14 @@ from pathlib import Path
 
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
-from streamwatch.rules.alert import to_json
+from streamwatch.rules.alert import Alert
 from streamwatch.sinks.announced import Announced
 from streamwatch.sinks.commands import Command, CommandGate, ReloadRules, ReplayAlerts
+from streamwatch.sinks.complaints import Complaints
 from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.discovery import BIRTH, Discovery
 from streamwatch.sinks.endpoint import Endpoint
+from streamwatch.sinks.formats import FORMATS, Body, write_structured
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
@@ -56,7 +58,9 @@ class LinkState(StrEnum):
 class MqttSink:
     """Relays the site's outbox and states to a broker. ``run`` is a worker's body; all else is safe from any thread.
 
-    Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one). Without ``config.host`` the broker is
+    Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one), unless ``config.protocol`` says which.
+    No session is kept: what is not acknowledged is in the outbox, and a command sent while we are away is not carried
+    out later. Without ``config.host`` the broker is
     the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called for
     ``<prefix>/<camera>/enabled/set`` and ``on_reload()`` for ``<prefix>/rules/reload``, on the sink's thread: they must
     neither block nor raise; and alerts are published again for those who ask on ``<prefix>/replay/request``.
@@ -82,14 +86,15 @@ class MqttSink:
         self._states = RetainedStates()
         self._discovery = discovery = Discovery(topics, self._states, Announced(announced))
         replay = Replay(site.outbox)
-        self._book = Book(topics, self._states, OpenIncidents(), to_json, replay, discovery.confirmed)
+        self._book = Book(topics, self._states, OpenIncidents(), self._write, replay, discovery.confirmed)
+        self._format = FORMATS[config.format]
         self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
         self._on_command = on_command
         self._on_reload = on_reload
-        self._version = 4 if self._endpoint.embedded else 5
+        self._version = self._endpoint.versions[0]
         self._failures = 0
         self._brief = 0
-        self._said = ""
+        self._complaints = Complaints(f"MQTT {self._endpoint}")
         self._born = -_BIRTHS  # when Home Assistant last said that it had started (monotonic s)
         self._discoverable = config.discovery == "homeassistant"
         for result in ("acked", "failed"):
@@ -172,13 +177,13 @@ class MqttSink:
             relay.abandon()
         if time.monotonic() - begun > _STABLE:
             self._failures = self._brief = 0
-            self._said = ""
+            self._complaints.forget()
         if relay.lost is not None:
             self._brief += 1
             self._failed(relay.lost)
 
     def _arrived(self, connection: Connection) -> None:
-        log.info("MQTT %s: connected, MQTT %s", self._endpoint, "5" if self._version == 5 else "3.1.1")
+        log.info("MQTT %s: connected, MQTT %s", self._endpoint, _name(self._version))
         self.state = LinkState.CONNECTED
         self._site.metrics.mqtt_connected.set(1)
         self._states.set(self._topics.available, "online")
@@ -200,9 +205,8 @@ class MqttSink:
                 self._endpoint, self._endpoint.client_id,
             )  # fmt: skip
         elif answer.code == _UNSUPPORTED_VERSION or (isinstance(answer, Lost) and answer.reason == _UNANSWERED):
-            self._version = 4 if self._version == 5 else 5
             self.state = LinkState.UNREACHABLE
-            self._say_once(f"{answer.reason}; trying MQTT {'5' if self._version == 5 else '3.1.1'}")
+            self._other_version(answer.reason)
         elif answer.code in _UNAUTHORIZED:
             self.state = LinkState.UNAUTHORIZED
             self._say_once(f"{answer.reason}: check mqtt.username and mqtt.password_file; alerts wait in the outbox")
@@ -210,6 +214,20 @@ class MqttSink:
             self.state = LinkState.REFUSED if isinstance(answer, Refused) else LinkState.UNREACHABLE
             hint = f", soon after each connect: is {self._endpoint.client_id!r} the mqtt.client_id of another client?"
             self._say_once(f"{answer.reason}{hint if self._brief >= _BRIEF else ''}; alerts wait in the outbox")
+
+    def _other_version(self, reason: str) -> None:
+        """A broker of MQTT 3 may refuse 5, or only hang up; so may one that wants TLS."""
+        versions = self._endpoint.versions
+        self._version = versions[(versions.index(self._version) + 1) % len(versions)]
+        secure = self._endpoint.tls is not None
+        hint = f" (does that port want {'mqtt.tls.cert_file' if secure else 'mqtt.tls'}?)"
+        other = "; MQTT 5 and 3.1.1 are tried in turn" if len(versions) > 1 else f" MQTT {_name(self._version)}"
+        self._say_once(f"{reason}{other}{hint}; alerts wait in the outbox")
+
+    def _write(self, alert: Alert, instance: str, sequence: int) -> Body:
+        """In the configured format; a CloudEvent's binary form needs MQTT 5."""
+        binary = self._format is FORMATS["cloudevents-binary"]
+        return (write_structured if binary and self._version == 4 else self._format)(alert, instance, sequence)
 
     def _delay(self) -> float:
         """Seconds until the next attempt: doubling from 1 to 15, with jitter so that instances do not come together."""
@@ -243,13 +261,14 @@ class MqttSink:
         return camera
 
     def _say_once(self, text: str) -> None:
-        """The same complaint twice running tells nobody anything."""
-        if text != self._said:
-            self._said = text
-            log.warning("MQTT %s: %s", self._endpoint, text)
+        self._complaints.say(text, time.monotonic())
 
 
 _UNANSWERED = "closed before it answered"
+
+
+def _name(version: int) -> str:
+    return "5" if version == 5 else "3.1.1"
 
 
 def _answer(connection: Connection, stop: threading.Event) -> Connected | Refused | Lost | None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamwatch.rules.alert import Alert
-from streamwatch.sinks.connection import HUNG_UP, WINDOW, Acknowledged, Connection, Lost, Message
+from streamwatch.sinks.connection import HUNG_UP, Acknowledged, Connection, Lost, Message
+from streamwatch.sinks.formats import Body
 from streamwatch.sinks.notices import Notices
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.pictures import Pictures
@@ -18,7 +19,7 @@ __all__ = ["Book", "Relay"]
 
 log = logging.getLogger(__name__)
 
-_ACK_LIMIT = 20.0  # s; a broker that is silent for longer is gone, whatever the socket says
+_ACK_LIMIT = 15.0  # s; a broker that is silent for longer is gone, whatever the socket says
 _REFUSED_DELAY = 5.0  # s until a refused message is tried again
 _GONE_LIMIT = 2.0  # s for the reason of a lost connection to arrive
 _TURN = 0.05  # s
@@ -36,7 +37,7 @@ class Book:
     topics: Topics
     states: RetainedStates
     incidents: OpenIncidents
-    payload: Callable[[Alert, str, int], str]
+    write: Callable[[Alert, str, int], Body]
     replay: Replay
     confirmed: Callable[[str], None] = lambda topic: None
     notices: Notices = field(default_factory=Notices)
@@ -83,7 +84,7 @@ class Relay:
         if self._sent or self._waiting or len(book.states) or len(book.notices) or self._gone or book.replay.active:
             events = self._connection.events(_TURN)
         else:  # nothing is owed to us: wait where the next alert appears
-            self._waiting = self._site.outbox.pending(self._cursor, WINDOW, _TURN)
+            self._waiting = self._site.outbox.pending(self._cursor, self._connection.window, _TURN)
             events = self._connection.events(0.0)
         messages = []
         for event in events:
@@ -113,7 +114,7 @@ class Relay:
 
     def say(self, topic: str, payload: str, limit: float) -> bool:
         """Publish one retained message now and wait for its acknowledgement."""
-        mid = self._publish(topic, payload, None)
+        mid = self._publish(topic, Body(payload), None)
         deadline = time.monotonic() + limit
         while mid in self._sent and self.lost is None and time.monotonic() < deadline:
             for event in self._connection.events(_TURN):
@@ -143,17 +144,18 @@ class Relay:
         if self._refused and now >= self._repeat:
             self._book.states.say_again(self._refused)
             self._refused = []
-        room = WINDOW - (_AGAIN if self._book.replay.active else 0)
+        window = self._connection.window
+        room = window - (min(_AGAIN, window // 2) if self._book.replay.active else 0)
         while len(self._sent) - self._again < room:
             state = self._book.states.take()
             if state is not None:
-                if self._publish(*state, None) is None:
+                if self._publish(state[0], Body(state[1]), None) is None:
                     self._book.states.say_again([state[0]])
                     return
                 continue
             notice = self._book.notices.take()
             if notice is not None:
-                if self._publish(*notice, None, notice=True) is None:
+                if self._publish(notice[0], Body(notice[1]), None, notice=True) is None:
                     self._book.notices.put_back([notice])
                     return
                 continue
@@ -168,37 +170,41 @@ class Relay:
 
     def _hand_over_picture(self) -> None:
         picture = self._book.pictures.take()
-        if picture is not None and self._publish(*picture, None) is None:
+        if picture is not None and self._publish(picture[0], Body(picture[1], "image/jpeg"), None) is None:
             self._book.pictures.put_back()
 
     def _hand_over_again(self) -> None:
         """A few of those that somebody missed: neither states nor the outbox have to do with them."""
-        while self._again < _AGAIN and len(self._sent) < WINDOW and (entry := self._book.replay.peek()) is not None:
+        while (
+            self._again < _AGAIN
+            and len(self._sent) < self._connection.window
+            and (entry := self._book.replay.peek()) is not None
+        ):
             try:
-                payload = self._payload(entry)
+                body = self._write(entry)
             except ValueError:  # said when it was new
-                payload = None
+                body = None
             topic = self._book.topics.alert(entry.alert.camera, entry.alert.rule)
-            if payload is not None and self._publish(topic, payload, entry, again=True) is None:
+            if body is not None and self._publish(topic, body, entry, again=True) is None:
                 return
             self._book.replay.take()
 
     def _next(self) -> Entry | None:
         if not self._waiting:
-            self._waiting = self._site.outbox.pending(self._cursor, WINDOW, 0.0)
+            self._waiting = self._site.outbox.pending(self._cursor, self._connection.window, 0.0)
         return self._waiting[0] if self._waiting else None
 
     def _hand_over_alert(self, entry: Entry) -> bool:
         alert, topics = entry.alert, self._book.topics
         try:
-            payload = self._payload(entry)
+            body = self._write(entry)
         except ValueError as error:  # NaN, half a surrogate pair: it will never get better
             log.error("alert %d of rule %s cannot be written and is passed over: %s", entry.sequence, alert.rule, error)
             self._site.metrics.mqtt_published.labels("failed").inc()
             self._site.outbox.acknowledge(entry.sequence)
             self._waiting.pop(0)
             return True
-        if self._publish(topics.alert(alert.camera, alert.rule), payload, entry) is None:
+        if self._publish(topics.alert(alert.camera, alert.rule), body, entry) is None:
             return False
         self._waiting.pop(0)
         self._cursor = entry.sequence
@@ -208,21 +214,19 @@ class Relay:
             self._book.states.set(topics.alert_state(alert.camera, alert.rule), "ON" if is_open else "OFF")
         return True
 
-    def _payload(self, entry: Entry) -> str:
+    def _write(self, entry: Entry) -> Body:
         """Raises ValueError if the alert holds what JSON or UTF-8 cannot."""
-        payload = self._book.payload(entry.alert, self._site.instance, entry.sequence)
-        payload.encode()
-        return payload
+        return self._book.write(entry.alert, self._site.instance, entry.sequence)
 
     def _publish(
-        self, topic: str, payload: str | bytes, entry: Entry | None, *, again: bool = False, notice: bool = False
+        self, topic: str, body: Body, entry: Entry | None, *, again: bool = False, notice: bool = False
     ) -> int | None:
         at = time.monotonic()
-        mid = self._connection.publish(topic, payload, retain=entry is None and not notice)
+        mid = self._connection.publish(topic, body, retain=entry is None and not notice)
         if mid is None:  # the event that says why is on its way
             self._gone = self._gone or at
         else:
-            self._sent[mid] = _Sent(entry, topic, at, again, str(payload) if notice else None)
+            self._sent[mid] = _Sent(entry, topic, at, again, str(body.payload) if notice else None)
             self._again += again
         return mid
 

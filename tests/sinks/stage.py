@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from streamwatch.config import MqttConfig
@@ -116,10 +116,15 @@ class Listener:
     """A subscriber to everything, as another program would be."""
 
     def __init__(
-        self, port: int, username: str | None = None, password: str | None = None, name: str = "listener"
+        self,
+        port: int,
+        username: str | None = None,
+        password: str | None = None,
+        name: str = "listener",
+        version: int = 4,
     ) -> None:
         self.messages: list[MQTTMessage] = []
-        self._client = Client(CallbackAPIVersion.VERSION2, name)
+        self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTv5 if version == 5 else MQTTv311)
         if username is not None:
             self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)

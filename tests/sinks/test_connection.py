@@ -9,6 +9,7 @@ import pytest
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.connection import HUNG_UP, Acknowledged, Connected, Connection, Event, Lost, Message
 from streamwatch.sinks.endpoint import Endpoint
+from streamwatch.sinks.formats import Body
 from tests.sinks.stage import LIMIT, Listener, Mosquitto, free_port, wait_for
 
 WILL = ("streamwatch/available", "offline")
@@ -34,7 +35,7 @@ def test_publishes_subscribes_and_closes(mosquitto: Mosquitto, version: int) -> 
     link.open()
     assert isinstance(next_of(link, Connected), Connected)
     link.subscribe("in")
-    mid = link.publish("out", "hällo", retain=True)
+    mid = link.publish("out", Body("hällo"), retain=True)
     answer = next_of(link, Acknowledged)
     assert isinstance(answer, Acknowledged)
     assert (answer.mid, answer.refused) == (mid, None)
@@ -45,7 +46,7 @@ def test_publishes_subscribes_and_closes(mosquitto: Mosquitto, version: int) -> 
     assert link.close(LIMIT)
     wait_for(lambda: listener.shows("out", "hällo"), "the message")
     assert listener.of(WILL[0]) == [], "a clean end has no last will"
-    assert link.publish("out", "late", retain=False) is None
+    assert link.publish("out", Body("late"), retain=False) is None
     listener.close()
 
 
@@ -100,7 +101,7 @@ def test_a_flood_of_messages_is_bounded(mosquitto: Mosquitto) -> None:
     link.open()
     next_of(link, Connected)
     link.subscribe("in")
-    mid = link.publish("out", "", retain=False)
+    mid = link.publish("out", Body(""), retain=False)
     assert isinstance(next_of(link, Acknowledged), Acknowledged), mid
     for _ in range(600):
         listener.publish("in", b"x")

@@ -57,6 +57,17 @@ def test_a_host_that_no_look_up_takes_is_refused(host: str) -> None:
         read(host=host)
 
 
+@pytest.mark.parametrize(("protocol", "versions"), [("auto", (5, 4)), ("5", (5,)), (5, (5,)), ("3.1.1", (4,))], ids=str)
+def test_the_version_can_be_chosen(protocol: object, versions: tuple[int, ...]) -> None:
+    assert read(host="b", protocol=protocol).versions == versions
+
+
+def test_the_embedded_broker_speaks_one() -> None:
+    assert read().versions == (4,)
+    with pytest.raises(ConfigError, match=r"mqtt\.protocol: the embedded broker speaks 3\.1\.1"):
+        read(protocol="5")
+
+
 class TestTls:
     @pytest.fixture
     def certificate(self, tmp_path: Path) -> tuple[Path, Path]:

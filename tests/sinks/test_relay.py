@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from streamwatch.rules.alert import AlertType, to_json
+from streamwatch.rules.alert import AlertType
 from streamwatch.sinks.connection import WINDOW, Connected, Connection, Lost
 from streamwatch.sinks.endpoint import Endpoint
+from streamwatch.sinks.formats import write_plain
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
@@ -31,7 +32,7 @@ def site() -> Site:
 
 @pytest.fixture
 def book(site: Site) -> Book:
-    return Book(Topics("p"), RetainedStates(), OpenIncidents(), to_json, Replay(site.outbox))
+    return Book(Topics("p"), RetainedStates(), OpenIncidents(), write_plain, Replay(site.outbox))
 
 
 @pytest.fixture
