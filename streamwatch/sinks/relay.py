@@ -165,7 +165,7 @@ class Relay:
             if not self._hand_over_alert(entry):
                 return
         self._hand_over_again()
-        if not self._waiting and len(self._sent) < WINDOW:
+        if not self._waiting and len(self._sent) < self._connection.window:
             self._hand_over_picture()
 
     def _hand_over_picture(self) -> None:
