@@ -12,6 +12,7 @@
     │   ├── AuthenticationError    the camera refused the credentials
     │   └── EndOfStreamError       the stream ended: for a live camera a fault, for a file its end
     ├── InferenceError       a session that failed on a batch
+    ├── OrderError           an acknowledgement or snooze that cannot be carried out; nothing changed
     ├── SinkError            an alert could not be handed on; retried from the outbox
     ├── ProbeError           a running streamwatch that does not answer
     ├── TrainingError        data, a checkpoint or a state that training cannot use
@@ -26,6 +27,7 @@ __all__ = [
     "EndOfStreamError",
     "InferenceError",
     "MailboxClosedError",
+    "OrderError",
     "PackError",
     "PortInUseError",
     "ProbeError",
@@ -86,6 +88,10 @@ class EndOfStreamError(SourceError):
 
 class InferenceError(StreamwatchError):
     """A session that failed on a batch."""
+
+
+class OrderError(StreamwatchError):
+    """An acknowledgement or a snooze that cannot be carried out; nothing changed."""
 
 
 class SinkError(StreamwatchError):

@@ -7,7 +7,8 @@ from typing import Any
 
 from streamwatch.config import Config
 from streamwatch.offline import Recording, Step
-from streamwatch.rules.explain import Explanation, Part
+from streamwatch.rules.explain import Explanation
+from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
 
 __all__ = [

@@ -51,6 +51,8 @@ VALUE_TYPES = {
     "streamwatch.video.frame",
     "streamwatch.models.detection",
     "streamwatch.rules.alert",
+    "streamwatch.rules.order",
+    "streamwatch.rules.part",
 }
 
 

@@ -11,7 +11,7 @@ from math import inf
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import EPSILON, Condition, Evidence, Term
+from streamwatch.rules.condition import EPSILON, Condition, Evidence, Standing, Term, standing_of
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
 
@@ -63,6 +63,15 @@ class AbsentCondition:
 
     def evidence(self) -> Evidence | None:
         return None
+
+    def standing(self) -> Standing:
+        if self._since is None:
+            inner = standing_of(self._part)
+            return Standing(None if inner.holds is None else False, inner.since)
+        return Standing(self._now - self._since >= self._hold, self._since)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return (self._part,)
 
     def reset(self) -> None:
         self._part.reset()

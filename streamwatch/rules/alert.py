@@ -2,22 +2,45 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from streamwatch.models.detection import ModelInfo
+from streamwatch.rules.part import Part
 
-__all__ = ["SCHEMA", "Alert", "AlertType", "Incident", "IncidentState", "to_json", "to_payload"]
+__all__ = [
+    "SCHEMA",
+    "Acknowledged",
+    "Alert",
+    "AlertType",
+    "Cause",
+    "Incident",
+    "IncidentState",
+    "to_json",
+    "to_payload",
+]
 
 SCHEMA = "streamwatch.alert/1"
 
 
 class IncidentState(StrEnum):
-    """Prometheus' life cycle of an alert, with an end."""
+    """Prometheus' life cycle of an alert, with its ends: ``closed`` after it fired, ``withdrawn`` if it never did.
+
+    ``acknowledged``: it fires, and somebody has taken note.
+    """
 
     PENDING = "pending"
     FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+class Cause(StrEnum):
+    """What the incident is about: the rule's condition, or that nothing is known of it (``no_data: alert``)."""
+
+    CONDITION = "condition"
+    NO_DATA = "no_data"
 
 
 class AlertType(StrEnum):
@@ -26,6 +49,15 @@ class AlertType(StrEnum):
     NEW = "new"
     UPDATE = "update"
     END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Who took note of an incident, when (UTC s), and what they had to say; both may be empty."""
+
+    time: float
+    by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +82,11 @@ class Alert:
     hold, ``end_time`` when it was last seen to hold (only with ``type`` end). All are UTC seconds. ``threshold``
     is the ``on`` of the event that decided; ``event``, ``zone`` and ``threshold`` are None and ``score`` is 0 where
     no event did (a rule of ``not`` alone). ``annotations`` are rendered; an end has ``end_reason`` among them.
-    ``shadow``: of a rule on trial, to be logged and counted but never published. ``snapshot`` and ``clip`` are paths
-    below the data folder, None until there; an update with an ``end_time`` is of an incident that has ended, and says
-    where they are.
+    ``shadow``: of a rule on trial, ``snoozed``: withheld by a snooze; both are to be logged and counted but never
+    published. ``snapshot`` and ``clip`` are paths below the data folder, None until there; an update with an
+    ``end_time`` is of an incident that has ended, and says where they are. ``state`` is the incident's after this
+    message. ``why``: the rule's conditions when it was decided, in a ``new`` or ``update`` that a detection caused or
+    that tells what a snooze withheld.
     """
 
     id: str
@@ -77,6 +111,11 @@ class Alert:
     shadow: bool = False
     snapshot: str | None = None
     clip: str | None = None
+    snoozed: bool = False
+    state: IncidentState = IncidentState.FIRING
+    cause: Cause = Cause.CONDITION
+    acknowledged: Acknowledged | None = None
+    why: Part | None = None
 
 
 def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
@@ -88,6 +127,8 @@ def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
         "instance": instance,
         "sequence": sequence,
         "type": alert.type.value,
+        "state": alert.state.value,
+        "cause": alert.cause.value,
         "camera": alert.camera,
         "rule": alert.rule,
         "event": alert.event,
@@ -105,6 +146,8 @@ def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
         "clip": alert.clip,
         "model": {"name": alert.model.name, "version": alert.model.version, "sha256": alert.model.sha256},
         "rule_hash": alert.rule_hash,
+        "acknowledged": None if alert.acknowledged is None else asdict(alert.acknowledged),
+        "why": None if alert.why is None else alert.why.to_payload(),
     }
 
 

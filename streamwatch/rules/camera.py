@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from streamwatch.document import nearest
 from streamwatch.models.detection import Detection, ModelInfo
-from streamwatch.rules.condition import SILENCE, Condition, Evidence
+from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.node import Node
 
 __all__ = ["NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "parse_camera", "status"]
@@ -80,6 +80,12 @@ class CameraCondition:
 
     def evidence(self) -> Evidence | None:
         return None
+
+    def standing(self) -> Standing:
+        return Standing(self._holds)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return ()
 
     def reset(self) -> None:
         self._holds = None

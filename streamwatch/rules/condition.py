@@ -6,17 +6,21 @@ a line in ``operators.OPERATORS``.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streamwatch.models.detection import Detection
 
-__all__ = ["EPSILON", "SILENCE", "Condition", "Evidence", "Standing", "Term"]
+__all__ = ["EPSILON", "MAX_TIMES", "SILENCE", "Condition", "Evidence", "Reasoned", "Standing", "Term", "standing_of"]
 
 SILENCE = 10.0
 """Seconds without a detection after which nothing is believed about a camera (or zone) any more."""
 
 EPSILON = 1e-3
 """Seconds by which lengths of time may fall short: event times near 2e9 carry 2.4e-7 s, stream clocks less."""
+
+
+MAX_TIMES = 16
+"""Times that a condition names at most; the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a condition holds now (None: unknown), since when (UTC s), and the number held against ``threshold``."""
+    """Whether a condition holds now (None: unknown), since when (UTC s), the number held against ``threshold``, and
+    the ``times`` that count for it.
+    """
 
     holds: bool | None
     since: float | None = None
     score: float | None = None
     threshold: float | None = None
+    times: tuple[float, ...] = ()
 
 
 class Condition(Protocol):
@@ -55,6 +62,19 @@ class Condition(Protocol):
         ...
 
 
+@runtime_checkable
+class Reasoned(Protocol):
+    """A condition that can say why it is as it is."""
+
+    def standing(self) -> Standing:
+        """How it is since the last ``observe``."""
+        ...
+
+    def inside(self) -> tuple[Condition, ...]:
+        """The conditions right inside, in the order of the text."""
+        ...
+
+
 class Term(Protocol):
     """A parsed condition."""
 
@@ -66,3 +86,8 @@ class Term(Protocol):
     def start(self) -> Condition:
         """A condition with fresh state."""
         ...
+
+
+def standing_of(condition: Condition) -> Standing:
+    """How ``condition`` is; nothing is known of one that cannot say."""
+    return condition.standing() if isinstance(condition, Reasoned) else Standing(None)

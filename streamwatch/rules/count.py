@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Term
+from streamwatch.rules.condition import EPSILON, MAX_TIMES, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
 
@@ -80,6 +80,14 @@ class CountCondition:
 
     def evidence(self) -> Evidence | None:
         return self._evidence if self._holds else None
+
+    def standing(self) -> Standing:
+        counted = tuple(at for at in self._began if self._now - at < self._span)
+        since = counted[0] if counted else None
+        return Standing(self._holds, since, len(counted), self._at_least, counted[-MAX_TIMES:])
+
+    def inside(self) -> tuple[Condition, ...]:
+        return (self._part,)
 
     def reset(self) -> None:
         self._part.reset()

@@ -10,33 +10,15 @@ from streamwatch.rules.book import RuleBook
 from streamwatch.rules.camera import status
 from streamwatch.rules.condition import SILENCE, Term
 from streamwatch.rules.event import Event
-from streamwatch.rules.logic import All, Any, Not
 from streamwatch.rules.motion import Motion
+from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.tree import children, describe
 
-__all__ = ["Explanation", "Part", "explain", "missing"]
+__all__ = ["Explanation", "explain", "missing"]
 
 
 Row = Detection | Gap | CameraState
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A condition at one time: whether it held (None: unknown), since when, and the number it was held against.
-
-    ``path`` is its place below ``when``. ``score`` is the latest of its event in its zone, or the motion; None where
-    it looks at neither, or saw none.
-    """
-
-    path: str
-    text: str
-    term: Term
-    holds: bool | None
-    since: float | None
-    score: float | None
-    threshold: float | None
-    parts: tuple["Part", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +86,7 @@ class _Probe:
         threshold = self._term.on if isinstance(self._term, Event | Motion) else None
         parts = tuple(probe.part() for probe in self._probes)
         text = describe(self._term)
-        return Part(self._path, text, self._term, self._holds, self._since, self._score, threshold, parts)
+        return Part(self._path, text, self._holds, self._since, self._score, threshold, parts=parts)
 
     def _set(self, holds: bool | None, at: float) -> None:
         if holds is not self._holds or self._since is None:
@@ -178,9 +160,9 @@ def missing(part: Part, wanted: bool = True) -> list[Part]:
     """The innermost conditions that keep ``part`` from being as ``wanted``."""
     if part.holds is wanted:
         return []
-    if isinstance(part.term, Not):
+    if part.operator == "not":
         return missing(part.parts[0], not wanted)
-    if isinstance(part.term, All | Any):
+    if part.operator in ("all", "any"):
         return [found for inner in part.parts for found in missing(inner, wanted)]
     return [part]
 

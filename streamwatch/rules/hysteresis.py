@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import inf
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import SILENCE, Evidence, Standing
+from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 
 __all__ = ["Hysteresis", "Threshold"]
 
@@ -72,3 +72,6 @@ class Hysteresis:
         if self._active is None:
             return Standing(None)
         return Standing(self._active, self._since, float(self._level), self._on)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return ()

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import SILENCE, Condition, Evidence, Term
+from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.node import Node
 
 __all__ = ["KOfN", "KOfNCondition", "parse_k_of_n"]
@@ -76,6 +76,15 @@ class KOfNCondition:
         if self._hits.count(True) < self._at_least:
             return None
         return max((found for found in self._found if found), key=lambda found: found.score, default=None)
+
+    def standing(self) -> Standing:
+        if not self._hits:
+            return Standing(None)
+        hits = self._hits.count(True)
+        return Standing(hits >= self._at_least, None, hits, self._at_least)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return (self._part,)
 
     def reset(self) -> None:
         self._part.reset()

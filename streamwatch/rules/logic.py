@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import Condition, Evidence, Term
+from streamwatch.rules.condition import Condition, Evidence, Standing, Term, standing_of
 from streamwatch.rules.node import Node
 
 __all__ = [
@@ -92,6 +92,14 @@ class AllCondition:
         found = [evidence for part in self._parts if (evidence := part.evidence())] if self._holds else []
         return min(found, key=_by_score, default=None)
 
+    def standing(self) -> Standing:
+        """All hold since the last began to, or not since the first that does not."""
+        since = [now.since for part in self._parts if (now := standing_of(part)).holds is self._holds and now.since]
+        return Standing(self._holds, (max if self._holds else min)(since, default=None))
+
+    def inside(self) -> tuple[Condition, ...]:
+        return self._parts
+
     def reset(self) -> None:
         self._holds = None
         for part in self._parts:
@@ -119,6 +127,17 @@ class AnyCondition:
     def evidence(self) -> Evidence | None:
         return max((evidence for part in self._parts if (evidence := part.evidence())), key=_by_score, default=None)
 
+    def standing(self) -> Standing:
+        """One holds since the first that does began to, none since the last ceased to."""
+        now = [standing_of(part) for part in self._parts]
+        values = {each.holds for each in now}
+        holds = True if True in values else None if None in values else False
+        since = [each.since for each in now if each.holds is holds and each.since]
+        return Standing(holds, (min if holds else max)(since, default=None))
+
+    def inside(self) -> tuple[Condition, ...]:
+        return self._parts
+
     def reset(self) -> None:
         for part in self._parts:
             part.reset()
@@ -138,6 +157,13 @@ class NotCondition:
 
     def evidence(self) -> Evidence | None:
         return None
+
+    def standing(self) -> Standing:
+        now = standing_of(self._part)
+        return Standing(None if now.holds is None else not now.holds, now.since)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return (self._part,)
 
     def reset(self) -> None:
         self._part.reset()

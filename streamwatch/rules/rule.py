@@ -13,6 +13,7 @@ from streamwatch.config import explain
 from streamwatch.errors import RuleError
 from streamwatch.rules.condition import Term
 from streamwatch.rules.duration import Duration
+from streamwatch.rules.early import Early, EarlyChoice
 from streamwatch.rules.operators import parse_condition
 from streamwatch.rules.severity import Escalation, EscalationKeys, Severity, gravest, severity_named
 from streamwatch.rules.template import Template
@@ -46,6 +47,7 @@ class _Entry(BaseModel):
     keep_firing_for: Duration = 0.0
     cooldown: Duration = 0.0
     no_data: Literal["close", "hold"] = "close"
+    early: EarlyChoice = None
     inhibited_by: Annotated[tuple[RuleName, ...], Field(max_length=64)] = ()
     severity: Severity | None = None
     escalate: Annotated[tuple[EscalationKeys, ...], Field(max_length=16)] = ()
@@ -62,6 +64,8 @@ class _Entry(BaseModel):
             raise ValueError(f"severity is {self.severity!r}, but labels.severity is {label!r}; give one")
         if self.alert in self.inhibited_by:
             raise ValueError(f"inhibited_by: {self.alert!r} is this rule itself")
+        if self.early is not None and 0 < self.hold <= self.early.after:
+            raise ValueError(f"early.after ({self.early.after:g}s) must be below for ({self.hold:g}s)")
         for step in self.escalate:
             if gravest(step.severity, self.gravity) == self.gravity:
                 raise ValueError(f"escalate: {step.severity!r} is not above the rule's severity, {self.gravity!r}")
@@ -96,6 +100,7 @@ class Rule:
     keep_firing_for: float
     cooldown: float
     no_data: str
+    early: Early | None
     inhibited_by: tuple[str, ...]
     severity: str
     escalate: tuple[Escalation, ...]
@@ -156,6 +161,7 @@ def _rule(entry: _Entry, when: Term, where: str) -> Rule:
         keep_firing_for=entry.keep_firing_for,
         cooldown=entry.cooldown,
         no_data=entry.no_data,
+        early=None if entry.early is None else Early(entry.early.after, entry.early.filled),
         inhibited_by=entry.inhibited_by,
         severity=entry.gravity,
         escalate=tuple(step.escalation() for step in entry.escalate),
@@ -168,6 +174,11 @@ def _rule(entry: _Entry, when: Term, where: str) -> Rule:
     )
 
 
+def _written(entry: _Entry) -> dict[str, object]:
+    """What differs from the defaults: a key that a later version adds changes no hash."""
+    return entry.model_dump(mode="json", exclude_defaults=True)
+
+
 def _hash(entry: _Entry) -> str:
-    canonical = json.dumps(entry.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    canonical = json.dumps(_written(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

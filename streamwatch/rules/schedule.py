@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from streamwatch.document import nearest
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import Condition, Evidence
+from streamwatch.rules.condition import Condition, Evidence, Standing
 from streamwatch.rules.node import Node
 
 __all__ = ["DAYS", "Schedule", "ScheduleCondition", "parse_schedule"]
@@ -135,6 +135,12 @@ class ScheduleCondition:
 
     def evidence(self) -> Evidence | None:
         return None
+
+    def standing(self) -> Standing:
+        return Standing(None if self._minute is None else self._holds)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return ()
 
     def reset(self) -> None:
         self._minute = None

@@ -19,7 +19,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamwatch.models.detection import Detection
-from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Term
+from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
 
@@ -52,16 +52,21 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """The steps up to one of them matched: when the first did, and the last evidence among them."""
+    """The steps up to one of them matched: when each did, and the last evidence among them."""
 
-    began: float
+    times: tuple[float, ...]
     evidence: Evidence | None
+
+    @property
+    def began(self) -> float:
+        """When the first did."""
+        return self.times[0]
 
 
 class SequenceCondition:
     """``sequence`` at work."""
 
-    __slots__ = ("_evidence", "_matched", "_new", "_now", "_steps", "_within")
+    __slots__ = ("_complete", "_holds", "_matched", "_new", "_now", "_steps", "_within")
 
     def __init__(self, term: Sequence) -> None:
         self._steps = tuple(step.start() for step in term.steps)
@@ -69,7 +74,8 @@ class SequenceCondition:
         self._matched: list[_Match | None] = [None] * len(self._steps)  # by step, at times before now
         self._new: dict[int, _Match] = {}  # at the time that is now
         self._now = -inf
-        self._evidence: Evidence | None = None
+        self._complete: _Match | None = None
+        self._holds: bool | None = None
 
     def observe(self, detection: Detection) -> bool | None:
         values = [step.observe(detection) for step in self._steps]  # each step sees each detection
@@ -77,17 +83,24 @@ class SequenceCondition:
         for i, value in enumerate(values):
             if value and (match := self._match(i)):
                 self._new[i] = match
-        complete = self._new.get(len(self._steps) - 1) if values[-1] else None
-        self._evidence = complete.evidence if complete else None
-        return None if values[-1] is None else complete is not None
+        self._complete = self._new.get(len(self._steps) - 1) if values[-1] else None
+        self._holds = None if values[-1] is None else self._complete is not None
+        return self._holds
 
     def evidence(self) -> Evidence | None:
-        return self._evidence
+        return self._complete.evidence if self._complete else None
+
+    def standing(self) -> Standing:
+        times = self._complete.times if self._complete else ()
+        return Standing(self._holds, self._complete.began if self._complete else None, times=times)
+
+    def inside(self) -> tuple[Condition, ...]:
+        return self._steps
 
     def reset(self) -> None:
         self._settle()
         self._now = -inf
-        self._evidence = None
+        self._complete = self._holds = None
         for step in self._steps:
             step.reset()
 
@@ -95,11 +108,11 @@ class SequenceCondition:
         """The match that step ``i`` makes now, if those before it allow one."""
         found = self._steps[i].evidence()
         if i == 0:
-            return _Match(self._now, found)
+            return _Match((self._now,), found)
         before = self._matched[i - 1]
         if before is None or self._now - before.began > self._within:
             return None
-        return _Match(before.began, found or before.evidence)
+        return _Match((*before.times, self._now), found or before.evidence)
 
     def _advance(self, at: float) -> None:
         if at <= self._now:  # another zone is ahead

@@ -5,12 +5,14 @@ for ``after`` and still matches, or that is the ``count``-th on its camera to be
 has that severity from then on. Of several the gravest counts; within one incident severity never falls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from streamwatch.document import nearest
+from streamwatch.rules.condition import EPSILON
 from streamwatch.rules.duration import Duration
 
 __all__ = ["SEVERITIES", "Escalation", "EscalationKeys", "Severity", "gravest", "severity_named"]
@@ -44,6 +46,16 @@ class Escalation:
     after: float | None
     count: int | None
     span: float | None
+
+    def due(self, at: float, begun: float, opened: Sequence[float]) -> bool:
+        """Whether an incident that began to fire at ``begun`` is so grave at ``at``; ``opened`` ends with ``begun`` and
+        holds when those before it began to fire, as many as are to be counted.
+        """
+        if self.after is not None:
+            return at - begun >= self.after - EPSILON
+        if self.count is None or self.span is None or len(opened) < self.count:
+            return False
+        return begun - opened[-self.count] < self.span - EPSILON
 
 
 class EscalationKeys(BaseModel):

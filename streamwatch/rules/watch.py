@@ -8,16 +8,20 @@ not depend on how often ``expire`` is called.
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
 from math import inf, nan
 
 from ulid import ULID
 
-from streamwatch.models.detection import Detection, ModelInfo
-from streamwatch.rules.alert import Alert, AlertType, Incident, IncidentState
-from streamwatch.rules.condition import EPSILON, SILENCE, Evidence
+from streamwatch.errors import OrderError
+from streamwatch.models.detection import Detection
+from streamwatch.rules.alert import Acknowledged, Alert, Incident
+from streamwatch.rules.camera import STATUS
+from streamwatch.rules.condition import EPSILON, SILENCE
+from streamwatch.rules.herald import Herald, Stretch
+from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
-from streamwatch.rules.severity import Escalation, gravest
+from streamwatch.rules.severity import gravest
+from streamwatch.rules.why import why
 
 __all__ = ["HEARTBEAT", "PEAK_STEP", "Watch", "incident_id"]
 
@@ -33,25 +37,6 @@ def incident_id(salt: str, rule: str, camera: str, start: float) -> str:
     return str(ULID.from_bytes(int(start * 1000).to_bytes(6, "big") + digest[:10]))
 
 
-@dataclass(slots=True)
-class _Stretch:
-    """An open incident: since it began to hold until its end is certain."""
-
-    since: float
-    last_matched: float
-    model: ModelInfo
-    evidence: Evidence | None = None
-    peak: float = 0.0
-    interrupted: float | None = None
-    reason: str = "ended"  # why it would end, if the interruption lasts
-    id: str = ""
-    opened: float | None = None  # when it began to fire
-    seq: int = 0
-    sent: float = 0.0  # time of the last message
-    reported: float = 0.0  # peak in the last message
-    severity: str = ""
-
-
 class Watch:
     """State of ``rule`` on ``camera``. Not thread-safe; never reads a clock.
 
@@ -59,18 +44,20 @@ class Watch:
     """
 
     __slots__ = (
-        "_condition", "_cooled", "_ended_since", "_inhibitors", "_now", "_opened", "_salt", "_seen", "_several",
-        "_stretch", "camera", "deadline", "rule",
+        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_hushed", "_inhibitors", "_now", "_opened",
+        "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "rule",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, camera: str, salt: str, inhibitors: tuple["Watch", ...] = ()) -> None:
         self.rule = rule
         self.camera = camera
         self.deadline = inf  # event time at which something happens unless a detection prevents it
+        self._due = inf  # event time at which what is open ends, likewise
+        self._herald = Herald(rule, camera)
         self._salt = salt
         self._condition = rule.when.start()
         self._several = len(rule.when.zones) > 1
-        self._stretch: _Stretch | None = None
+        self._stretch: Stretch | None = None
         self.inhibited_by(inhibitors)
         self._opened: deque[float] = deque(maxlen=max((step.count or 0 for step in rule.escalate), default=0))
         self._forget_time()
@@ -83,6 +70,7 @@ class Watch:
         self._now = -inf  # newest detection of any zone
         self._seen = -inf
         self._cooled = -inf  # no incident before this
+        self._hushed = -inf  # no early warning before this
         self._opened.clear()  # when the last incidents began to fire
         self._ended_since = nan  # start of the last incident: an id is never used twice
 
@@ -101,7 +89,7 @@ class Watch:
             self._condition.reset()
         self._seen = at
         if self._condition.observe(detection):
-            return self._match(at, detection.model)
+            return self._match(at, detection)
         return self._interrupt(at, "ended") if self._stretch is not None else _NOTHING
 
     def catch_up(self, at: float) -> None:
@@ -113,12 +101,15 @@ class Watch:
         stretch = self._stretch
         if stretch is None or at < self.deadline:
             return _NOTHING
+        alerts = self._resume(at, stretch)
+        if at < self._due:
+            return alerts
         if stretch.interrupted is None:
-            return self._end(self.deadline, "no_data")
+            return alerts + self._end(self._due, "no_data")
         # Detections of several zones bear the same time; all must be in before an interruption of 0 s counts.
         if self._several and at <= stretch.interrupted:
-            return _NOTHING
-        return self._end(self.deadline, stretch.reason)
+            return alerts
+        return alerts + self._end(self._due, stretch.reason)
 
     def lose(self, at: float, reason: str) -> tuple[Alert, ...]:
         """What was known is void (a gap in the stream, a rule that raised): pending ends, firing is interrupted."""
@@ -146,9 +137,27 @@ class Watch:
         stretch = self._stretch
         return alerts if stretch is None else alerts + self._end(max(at, stretch.last_matched, stretch.sent), reason)
 
+    def snooze(self, until: float, at: float) -> tuple[Alert, ...]:
+        """It is ``at``: withhold alerts up to ``until``; if that is now, tell at once what was withheld."""
+        self._herald.until = until
+        if self._stretch is None:
+            return _NOTHING
+        self._arm(self._stretch)
+        return self._resume(at, self._stretch)
+
+    def acknowledge(self, by: Acknowledged) -> tuple[Alert, ...]:
+        """Take note of the open incident. Raises OrderError if it does not fire, or somebody has."""
+        stretch = self._stretch
+        if stretch is None or stretch.opened is None:
+            raise OrderError("is pending: it can be acknowledged once it fires")
+        if stretch.acknowledged is not None:
+            raise OrderError("is already acknowledged")
+        return (self._herald.acknowledge(by, stretch),)
+
     def fires(self, at: float) -> bool:
-        """Whether an incident fires at ``at``, even if its end was not told yet."""
-        return self._stretch is not None and self._stretch.opened is not None and at < self.deadline
+        """Whether an incident fires at ``at``, even if its end was not told yet. One that nobody heard of does not."""
+        stretch = self._stretch
+        return stretch is not None and stretch.opened is not None and stretch.told and at < self._due
 
     def incident(self) -> Incident | None:
         """The open incident, pending or firing."""
@@ -159,22 +168,28 @@ class Watch:
             id=stretch.id or incident_id(self._salt, self.rule.name, self.camera, stretch.since),
             rule=self.rule.name,
             camera=self.camera,
-            state=IncidentState.PENDING if stretch.opened is None else IncidentState.FIRING,
+            state=stretch.state(),
             since=stretch.since,
             opened=stretch.opened,
             last_matched=stretch.last_matched,
             peak_score=stretch.peak,
         )
 
-    def _match(self, at: float, model: ModelInfo) -> tuple[Alert, ...]:
+    def told(self) -> str | None:
+        """The id of the open incident if it was told of."""
+        return self._stretch.id if self._stretch is not None and self._stretch.told else None
+
+    def _match(self, at: float, detection: Detection) -> tuple[Alert, ...]:
         stretch = self._stretch
         if stretch is None:
             if at < self._cooled or at == self._ended_since:
                 return _NOTHING
-            stretch = self._stretch = _Stretch(since=at, last_matched=at, model=model)
+            stretch = self._stretch = Stretch(since=at, last_matched=at, model=detection.model)
         stretch.last_matched = at
         stretch.interrupted = None
-        stretch.model = model
+        stretch.model = detection.model
+        if detection.zone != STATUS or not self._several:
+            stretch.filled = detection.filled
         stretch.evidence = evidence = self._condition.evidence()
         if evidence is not None and evidence.score > stretch.peak:
             stretch.peak = evidence.score
@@ -182,34 +197,52 @@ class Watch:
         self._arm(stretch)
         return alerts
 
-    def _speak(self, at: float, stretch: _Stretch) -> tuple[Alert, ...]:
-        rule = self.rule
-        if stretch.opened is None:
-            if at - stretch.since < rule.hold - EPSILON or any(watch.fires(at) for watch in self._inhibitors):
-                return _NOTHING
-            stretch.id = incident_id(self._salt, rule.name, self.camera, stretch.since)
-            stretch.opened = at
-            self._opened.append(at)
-            stretch.severity = self._severity(at, stretch)
-            return (self._alert(AlertType.NEW, at, stretch),)
+    def _speak(self, at: float, stretch: Stretch) -> tuple[Alert, ...]:
+        if stretch.opened is None and not any(watch.fires(at) for watch in self._inhibitors):
+            if self._is_certain(at, stretch):
+                return (self._begin(at, stretch),)
+            if not stretch.announced and self._warns(at, stretch):
+                stretch.severity = self.rule.severity
+                return (self._herald.new(at, self._named(stretch), self._why()),)
+        if not stretch.announced or stretch.acknowledged is not None:
+            return _NOTHING
         quiet = at - stretch.sent
-        if rule.escalate and (severity := self._severity(at, stretch)) != stretch.severity:
+        graver = self.rule.escalate and (severity := self._severity(at, stretch)) != stretch.severity
+        if graver:
             stretch.severity = severity
-            return (self._alert(AlertType.UPDATE, at, stretch),)
-        if quiet >= HEARTBEAT or (quiet >= PEAK_PAUSE and stretch.peak >= stretch.reported + PEAK_STEP):
-            return (self._alert(AlertType.UPDATE, at, stretch),)
+        if graver or quiet >= HEARTBEAT or (quiet >= PEAK_PAUSE and stretch.peak >= stretch.reported + PEAK_STEP):
+            return (self._herald.update(at, stretch, self._why()),)
         return _NOTHING
 
-    def _severity(self, at: float, stretch: _Stretch) -> str:
-        severity = stretch.severity or self.rule.severity
-        for step in self.rule.escalate:
-            if step.after is not None:
-                due = stretch.opened is not None and at - stretch.opened >= step.after - EPSILON
-            else:
-                due = _repeats(self._opened, step, stretch.opened)
-            if due:
-                severity = gravest(severity, step.severity)
-        return severity
+    def _is_certain(self, at: float, stretch: Stretch) -> bool:
+        rule = self.rule
+        return at - stretch.since >= rule.hold - EPSILON and (not rule.early or stretch.filled >= rule.early.filled)
+
+    def _warns(self, at: float, stretch: Stretch) -> bool:
+        early = self.rule.early
+        return early is not None and at - stretch.since >= early.after - EPSILON and at >= self._hushed
+
+    def _begin(self, at: float, stretch: Stretch) -> Alert:
+        """It fires from ``at`` on."""
+        stretch.opened = at
+        self._opened.append(at)
+        stretch.severity = self._severity(at, stretch)
+        if stretch.announced:
+            return self._herald.update(at, stretch, self._why())
+        return self._herald.new(at, self._named(stretch), self._why())
+
+    def _named(self, stretch: Stretch) -> Stretch:
+        stretch.id = incident_id(self._salt, self.rule.name, self.camera, stretch.since)
+        return stretch
+
+    def _why(self) -> Part:
+        return why(self.rule.when, self._condition)
+
+    def _severity(self, at: float, stretch: Stretch) -> str:
+        reached = [stretch.severity or self.rule.severity]
+        if stretch.opened is not None:
+            reached += [step.severity for step in self.rule.escalate if step.due(at, stretch.opened, self._opened)]
+        return gravest(*reached)
 
     def _holds_on(self) -> bool:
         """Whether missing data leave the open incident as it is."""
@@ -223,69 +256,33 @@ class Watch:
             self._arm(stretch)
         return self.expire(at)
 
-    def _arm(self, stretch: _Stretch) -> None:
+    def _arm(self, stretch: Stretch) -> None:
         rule = self.rule
         hold = rule.gap if stretch.opened is None else max(rule.gap, rule.keep_firing_for)
         if stretch.interrupted is None:
-            self.deadline = inf if self._holds_on() else stretch.last_matched + max(hold, SILENCE)
+            self._due = inf if self._holds_on() else stretch.last_matched + max(hold, SILENCE)
         else:
-            self.deadline = stretch.interrupted + hold
+            self._due = stretch.interrupted + hold
+        self.deadline = min(self._due, self._herald.due(stretch))
+
+    def _resume(self, at: float, stretch: Stretch) -> tuple[Alert, ...]:
+        """What a snooze withheld, if it is over and the incident has outlived it."""
+        over = self._herald.due(stretch)
+        if not over <= at or not over < self._due:
+            return _NOTHING
+        alert = self._herald.resume(over, stretch)
+        self.deadline = self._due
+        return (alert,)
 
     def _end(self, at: float, reason: str) -> tuple[Alert, ...]:
         stretch = self._stretch
         self._stretch = None
-        self.deadline = inf
-        if stretch is None or stretch.opened is None:
+        self.deadline = self._due = inf
+        if stretch is None or not stretch.announced:
             return _NOTHING
         self._ended_since = stretch.since
-        self._cooled = at + self.rule.cooldown
-        return (self._alert(AlertType.END, at, stretch, reason),)
-
-    def _alert(self, kind: AlertType, at: float, stretch: _Stretch, reason: str = "") -> Alert:
-        rule = self.rule
-        evidence = stretch.evidence
-        score = evidence.score if evidence else 0.0
-        values = {
-            "camera": self.camera,
-            "rule": rule.name,
-            "event": evidence.event if evidence else "",
-            "score": f"{score:.2f}",
-            "zone": (evidence.zone or "") if evidence else "",
-            "severity": stretch.severity,
-        }
-        annotations = {name: template.render(values) for name, template in rule.annotations}
-        if reason:
-            annotations["end_reason"] = reason
-        seq = stretch.seq
-        stretch.seq += 1
-        stretch.sent = at
-        stretch.reported = stretch.peak
-        return Alert(
-            id=stretch.id,
-            seq=seq,
-            type=kind,
-            camera=self.camera,
-            rule=rule.name,
-            event=evidence.event if evidence else None,
-            zone=evidence.zone if evidence else None,
-            severity=stretch.severity,
-            score=score,
-            peak_score=stretch.peak,
-            threshold=evidence.threshold if evidence else None,
-            start_time=stretch.since,
-            time=at,
-            end_time=stretch.last_matched if kind is AlertType.END else None,
-            summary=rule.summary.render(values),
-            labels={**dict(rule.labels), "severity": stretch.severity},
-            annotations=annotations,
-            model=stretch.model,
-            rule_hash=rule.rule_hash,
-            shadow=rule.shadow,
-        )
-
-
-def _repeats(opened: deque[float], step: Escalation, at: float | None) -> bool:
-    """Whether the incident that opened at ``at`` is the ``count``-th of ``step`` within its span."""
-    if step.count is None or step.span is None or at is None or len(opened) < step.count:
-        return False
-    return at - opened[-step.count] < step.span - EPSILON
+        if stretch.opened is None:
+            self._hushed = at + self.rule.cooldown
+        else:
+            self._cooled = at + self.rule.cooldown
+        return (self._herald.end(at, stretch, reason),)

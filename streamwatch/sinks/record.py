@@ -5,7 +5,8 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from streamwatch.models.detection import ModelInfo
-from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, IncidentState
+from streamwatch.rules.part import part_of
 
 __all__ = ["dump", "load"]
 
@@ -31,6 +32,18 @@ def load(text: str) -> Alert:
     try:
         values["type"] = AlertType(values["type"])
         values["model"] = ModelInfo(**values["model"])
-    except TypeError as error:
-        raise ValueError(f"model: {error}") from error
+        _read_states(values)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"a field within a field: {error}") from error
     return Alert(**values)
+
+
+def _read_states(values: dict[str, Any]) -> None:
+    """What earlier versions did not write, in place."""
+    ended = values["type"] is AlertType.END
+    values["state"] = IncidentState(values.get("state", IncidentState.CLOSED if ended else IncidentState.FIRING))
+    values["cause"] = Cause(values.get("cause", Cause.CONDITION))
+    if values.get("acknowledged") is not None:
+        values["acknowledged"] = Acknowledged(**values["acknowledged"])
+    if values.get("why") is not None:
+        values["why"] = part_of(values["why"])

@@ -18,9 +18,10 @@ def first() -> Alert:
 def test_has_exactly_the_fields_of_the_contract() -> None:
     payload = to_payload(first(), "site-a", 7)
     assert list(payload) == [
-        "schema", "id", "seq", "instance", "sequence", "type", "camera", "rule", "event", "zone", "severity", "score",
-        "peak_score", "threshold", "start_time", "time", "end_time", "summary", "labels", "snapshot", "clip", "model",
-        "rule_hash",
+        "schema", "id", "seq", "instance", "sequence", "type", "state", "cause", "camera", "rule", "event", "zone",
+        "severity", "score", "peak_score", "threshold", "start_time",
+        "time", "end_time", "summary", "labels", "snapshot", "clip", "model",
+        "rule_hash", "acknowledged", "why",
     ]  # fmt: skip
 
 
@@ -30,10 +31,14 @@ def test_reads_back() -> None:
     assert payload == to_payload(alert, "site-a", 7)
     assert payload | {"id": "", "rule_hash": ""} == {
         "schema": "streamwatch.alert/1", "id": "", "seq": 0, "instance": "site-a", "sequence": 7, "type": "new",
-        "camera": "dock", "rule": "fall", "event": "fall", "zone": None, "severity": "warning", "score": 0.9,
+        "state": "firing", "cause": "condition", "camera": "dock",
+        "rule": "fall", "event": "fall", "zone": None, "severity": "warning", "score": 0.9,
         "peak_score": 0.9, "threshold": 0.8, "start_time": T0, "time": T0, "end_time": None,
         "summary": "Fall at dock, é", "labels": {"floor": "2", "severity": "warning"}, "snapshot": None, "clip": None,
         "model": {"name": "tiny", "version": "3", "sha256": "ab" * 32}, "rule_hash": "",
+        "acknowledged": None,
+        "why": {"path": "when", "text": "event fall, on 0.8, off 0.6", "holds": True, "since": T0, "score": 0.9,
+                "threshold": 0.8},
     }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from streamwatch.models.detection import CameraState, Gap
-from streamwatch.rules.explain import Explanation, Part, Row, explain, missing
+from streamwatch.rules.explain import Explanation, Row, explain, missing
+from streamwatch.rules.part import Part
 from tests.rules.play import FALL, T0, detection, rules
 
 
