@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.alert import Alert, IncidentState
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import Rule
 from streamwatch.sinks.scores import ScoreLog
@@ -143,7 +143,7 @@ class Evaluation:
         for alert in alerts:
             self._metrics.alerts.labels(alert.camera, alert.rule, alert.type.value).inc()
             firing = self._metrics.incidents_active.labels(alert.camera, alert.rule)
-            firing.set(0 if alert.type is AlertType.END else 1)
+            firing.set(alert.state in (IncidentState.FIRING, IncidentState.ACKNOWLEDGED))
             if alert.shadow:  # evaluated, logged and counted, never published
                 log.info("shadow alert %s: %s", alert.type.value, alert.summary)
                 continue

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.alert import Alert, AlertType, IncidentState
 
 __all__ = ["OpenIncidents", "RetainedStates", "Topics"]
 
@@ -24,7 +24,7 @@ class Topics:
         return f"{self.prefix}/alerts/{camera}/{rule}"
 
     def alert_state(self, camera: str, rule: str) -> str:
-        """ON while an incident of the rule is open, else OFF."""
+        """ON while an incident of the rule fires, else OFF."""
         return f"{self.prefix}/{camera}/alert/{rule}/state"
 
     def snapshot(self, camera: str, rule: str) -> str:
@@ -94,16 +94,20 @@ class RetainedStates:
 
 
 class OpenIncidents:
-    """Which incidents are open per (camera, rule): several may be at once, one per zone for example."""
+    """Which incidents fire per (camera, rule): several may at once, one per zone for example.
+
+    One that is pending does not: nobody should switch on a siren for what may be withdrawn.
+    """
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], set[str]] = {}
 
     def observe(self, alert: Alert) -> bool:
-        """Take ``alert`` into account; whether its camera and rule now have an open incident."""
+        """Take ``alert`` into account; whether its camera and rule now have one that fires."""
         key = alert.camera, alert.rule
         ids = self._open.setdefault(key, set())
-        if alert.type is AlertType.END or alert.end_time is not None:  # or what is said of it after its end
+        ended = alert.type is AlertType.END or alert.end_time is not None  # or what is said of it after its end
+        if ended or alert.state is IncidentState.PENDING:
             ids.discard(alert.id)
         else:
             ids.add(alert.id)

@@ -1,7 +1,7 @@
 import dataclasses
 import threading
 
-from streamwatch.rules.alert import AlertType
+from streamwatch.rules.alert import AlertType, IncidentState
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 from tests.sinks.stage import make_alert
 
@@ -111,3 +111,12 @@ class TestOpenIncidents:
         assert incidents.observe(make_alert(1))
         assert not incidents.observe(end)
         assert not incidents.observe(dataclasses.replace(end, type=AlertType.UPDATE, clip="evidence/dock/1.mp4"))
+
+    def test_what_may_be_withdrawn_switches_nothing_on(self) -> None:
+        incidents = OpenIncidents()
+        pending = dataclasses.replace(make_alert(1), state=IncidentState.PENDING)
+        firing = dataclasses.replace(make_alert(1, AlertType.UPDATE), state=IncidentState.FIRING)
+        assert not incidents.observe(pending)
+        assert incidents.observe(firing)
+        assert incidents.observe(dataclasses.replace(firing, state=IncidentState.ACKNOWLEDGED))
+        assert not incidents.observe(make_alert(1, AlertType.END))
