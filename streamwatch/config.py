@@ -132,10 +132,11 @@ class MqttConfig(_Model):
 
 
 class HttpConfig(_Model):
-    """Where /metrics, /healthz and /readyz listen."""
+    """Where /metrics, /healthz and /readyz listen; beyond loopback the rest needs the token in ``token_file``."""
 
     host: str = "127.0.0.1"
     port: Port = 9108
+    token_file: Path | None = None
 
 
 class ScoresConfig(_Model):

@@ -13,6 +13,7 @@
     │   └── EndOfStreamError       the stream ended: for a live camera a fault, for a file its end
     ├── InferenceError       a session that failed on a batch
     ├── OrderError           an acknowledgement or snooze that cannot be carried out; nothing changed
+    ├── WorkerLostError      a thread that ended or hangs, and only a new process helps
     ├── SinkError            an alert could not be handed on; retried from the outbox
     ├── ProbeError           a running streamwatch that does not answer
     ├── TrainingError        data, a checkpoint or a state that training cannot use
@@ -37,6 +38,7 @@ __all__ = [
     "SourceError",
     "StreamwatchError",
     "TrainingError",
+    "WorkerLostError",
 ]
 
 
@@ -92,6 +94,10 @@ class InferenceError(StreamwatchError):
 
 class OrderError(StreamwatchError):
     """An acknowledgement or a snooze that cannot be carried out; nothing changed."""
+
+
+class WorkerLostError(StreamwatchError):
+    """A thread that ended or hangs; only a new process helps."""
 
 
 class SinkError(StreamwatchError):

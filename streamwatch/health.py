@@ -9,7 +9,7 @@ from streamwatch.worker import Worker
 
 __all__ = ["STUCK", "Health", "Watched"]
 
-STUCK = 30.0  # seconds without a beat after which a worker counts as hung: many times its longest wait
+STUCK = 4.0  # seconds without a beat after which a worker counts as hung: it beats every second
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from uvicorn import Server
 
-__all__ = ["AlertLog", "Health", "HttpServer", "Readiness"]
+__all__ = ["AlertLog", "Health", "HttpServer", "Readiness", "read_token"]
 
+SHORTEST_TOKEN = 16  # characters
 _TICK = 0.1  # s
 _GRACE = 1  # s for requests under way when we stop
 _CONNECTIONS = 128
@@ -186,6 +187,25 @@ class HttpServer:
         if not _is_loopback(request.url.hostname or ""):  # a page whose name was made to point here
             return "the Host header does not name this machine"
         return None
+
+
+def read_token(config: HttpConfig) -> str | None:
+    """The bearer token in ``config.token_file``; None where none is configured. Raises ConfigError."""
+    path = config.token_file
+    if path is None:
+        return None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"http.token_file: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"http.token_file: {path} is not UTF-8 text") from None  # its context would hold bytes
+    if len(token) < SHORTEST_TOKEN:
+        raise ConfigError(
+            f"http.token_file: {path} holds {len(token)} characters; take {SHORTEST_TOKEN} or more, "
+            "such as `openssl rand -hex 32` gives"
+        )
+    return token
 
 
 async def _serve(server: "Server", listening: socket.socket, stop: threading.Event) -> None:

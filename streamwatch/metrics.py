@@ -30,6 +30,7 @@ class Metrics:
         self.build_info = gauge("build_info", "Version of streamwatch and of the model; always 1.", "version", "model")
         self.provider_info = gauge("provider_info", "Execution provider that runs the model; always 1.", "provider")
         self.provider_fallback = gauge("provider_fallback", "1 if another execution provider runs the model than was asked for.")
+        self.worker_lost = gauge("worker_lost", "1 while a worker has ended or does not move.", "worker")
         self.disk_free = gauge("disk_free_bytes", "Free bytes on the disk of data_dir.")
         self.camera_up = gauge("camera_up", "1 while frames arrive from the camera.", "camera")
         self.camera_reconnects = counter("camera_reconnects_total", "Connections lost or refused.", "camera", "reason")

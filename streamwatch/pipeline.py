@@ -4,18 +4,18 @@ import logging
 import shutil
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
 from streamwatch import __version__
 from streamwatch.cameras import CameraThreads
 from streamwatch.config import Config
+from streamwatch.delivery import Delivery
 from streamwatch.evaluation import Evaluation
 from streamwatch.folder import FolderLock
 from streamwatch.health import Health, Watched
-from streamwatch.http import HttpServer
+from streamwatch.http import HttpServer, read_token
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Gap
@@ -29,6 +29,7 @@ from streamwatch.rules.rule import Rule
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
+from streamwatch.sinks.reserve import Reserve
 from streamwatch.sinks.scores import Retention, ScoreLog
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.store import SqliteOutbox
@@ -36,13 +37,14 @@ from streamwatch.video.camera import Camera
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.frame import Clip
 from streamwatch.video.window import ClipTiming
+from streamwatch.watchdog import Watchdog
 from streamwatch.worker import Worker
 
 __all__ = ["Pipeline"]
 
 log = logging.getLogger(__name__)
 
-UNREAD = 1000  # alerts kept for an in-process reader that is slow; the outbox keeps them all
+TEND = 10.0  # seconds between looks at the disk's reserve
 POLL = 0.2  # seconds between looks at the workers
 JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "sinks": 6.0, "http": 3.0}  # seconds each layer may take to end
 
@@ -59,9 +61,6 @@ class Pipeline:
         self.metrics = Metrics()
         self._states: dict[str, str] = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._fatal: list[Worker] = []
-        self._unread: deque[Alert] = deque(maxlen=UNREAD)
-        self._read = False  # whether anybody iterates: only then is an alert pushed out of the queue a drop
-        self._news = threading.Condition()
         self._stopped = threading.Event()
         self._clock = SteadyClock(time.time(), time.monotonic())
         self._resources = ExitStack()
@@ -79,20 +78,23 @@ class Pipeline:
         self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
         keep.callback(self.outbox.close)
         expose(self.outbox, metrics)
+        self._reserve = Reserve(config.data_dir / "reserve")
+        self._delivery = Delivery(self.outbox, self._reserve, metrics.alerts_dropped)
         site = Site(self.outbox.instance, self._watching(plan.rules), self.outbox, metrics, self._now)
         announced = config.data_dir / "announced.json"
         self.sink = MqttSink(site, config.mqtt, self._on_command, on_reload=self.request_reload, announced=announced)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(plan.rules, salt=self.outbox.instance)
         scores = _score_log(config, metrics)
-        self._evaluation = Evaluation(book, self._deliver, metrics, self._now, scores)
+        self._evaluation = Evaluation(book, self._delivery.deliver, metrics, self._now, scores)
         self._reload = Reload(config, plan, self._evaluation, metrics, self._on_reloaded)
         self._inference = Inference(self.model, plan.zones, metrics, self._now)
-        self._beat = time.monotonic()
+        self._beat = self._tended = time.monotonic()
         self._cameras = self._camera_threads(config)
         self._build_workers()
-        self._state = self._health()
-        self.http = HttpServer(config.http, metrics, self._state, self.outbox)
+        health = self._health()
+        self._watchdog = Watchdog(health.lost, metrics.worker_lost)
+        self.http = HttpServer(config.http, metrics, health, self.outbox, token=read_token(config.http))
         keep.callback(self.http.close)
         self._http = Worker("http", self.http.run, self._died)
         self.broker = EmbeddedBroker(config.mqtt.port) if config.mqtt.host is None else None
@@ -152,12 +154,8 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[Alert]:
         """Alerts as they are decided, until the pipeline stops. Raises what ended it, if it was a fault."""
-        self._read = True
         while True:
-            with self._news:
-                self._news.wait_for(lambda: self._unread or self._stopped.is_set(), timeout=POLL)
-                alerts = list(self._unread)
-                self._unread.clear()
+            alerts = self._delivery.read(POLL)
             yield from alerts
             if not alerts and self._stopped.is_set():
                 return
@@ -191,19 +189,26 @@ class Pipeline:
         while not stop.wait(POLL):
             if reload():
                 self.request_reload()
-            self.supervise()
-            if not self._state.lost():
+            if not self.supervise():
                 alive()
 
-    def supervise(self) -> None:
-        """One look around: failed cameras are retried, rules reloaded if asked for, a fatal fault is raised."""
+    def supervise(self) -> Sequence[str]:
+        """One look around: failed cameras are retried, rules reloaded if asked for, a fatal fault is raised.
+
+        Returns the names of the workers that do not move just now.
+        """
         if self._fatal:
             worker = self._fatal[0]
             log.error("%s failed\n%s", worker.name, worker.trace)
             assert worker.error is not None
             raise worker.error
-        self._cameras.supervise(time.monotonic())
+        now = time.monotonic()
+        self._cameras.supervise(now)
         self._reload.turn()
+        if now - self._tended >= TEND:
+            self._tended = now
+            self._reserve.tend()
+        return self._watchdog.look(now)
 
     def stop(self) -> None:
         """The tap first, then drain downwards, each with a limit. Idempotent; logs who did not end."""
@@ -221,8 +226,7 @@ class Pipeline:
             log.error("%s did not end in time and was left behind", name)
         self._resources.close()
         self._stopped.set()
-        with self._news:
-            self._news.notify_all()
+        self._delivery.close()
 
     def _run_inference(self, stop: threading.Event) -> None:
         self._inference.run(self._mailbox, self._evaluation.put, stop, self._mark_beat)
@@ -236,15 +240,6 @@ class Pipeline:
 
     def _take(self, clip: Clip) -> None:
         self._mailbox.put(clip.camera, clip)
-
-    def _deliver(self, alert: Alert) -> None:
-        self.outbox.append(alert)
-        log.info("alert %s: %s", alert.type.value, alert.summary)
-        with self._news:
-            if self._read and len(self._unread) == UNREAD:
-                self.metrics.alerts_dropped.labels("unread").inc()
-            self._unread.append(alert)
-            self._news.notify_all()
 
     def _on_status(self, camera: str, state: str) -> None:
         self._states[camera] = state

@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamwatch.config import HttpConfig
 from streamwatch.errors import ConfigError, PortInUseError, SinkError
-from streamwatch.http import AlertLog, HttpServer, Readiness
+from streamwatch.http import AlertLog, HttpServer, Readiness, read_token
 from streamwatch.metrics import Metrics
 from streamwatch.sinks.outbox import Entry
 from streamwatch.worker import Worker
@@ -256,3 +257,27 @@ class TestLife:
         assert waiting.is_alive()
         release.set()
         waiting.join(LIMIT)
+
+
+class TestToken:
+    def test_is_read_without_its_line_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "token"
+        path.write_text("0123456789abcdef\n")
+        assert read_token(HttpConfig(token_file=path)) == "0123456789abcdef"
+        assert read_token(HttpConfig()) is None
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "cannot read"),
+            (b"", "holds 0 characters"),
+            (b"short", "holds 5 characters"),
+            (b"\xff" * 20, "not UTF-8"),
+        ],
+    )
+    def test_a_bad_file_is_refused(self, tmp_path: Path, content: bytes | None, message: str) -> None:
+        path = tmp_path / "token"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(ConfigError, match=message):
+            read_token(HttpConfig(token_file=path))

@@ -88,6 +88,7 @@ def test_no_label_is_unbounded() -> None:
         "provider",
         "version",
         "model",
+        "worker",
     }
 
 

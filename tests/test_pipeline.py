@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import streamwatch
 from streamwatch.config import Config, load_config
-from streamwatch.errors import InferenceError, PortInUseError
+from streamwatch.errors import InferenceError, PortInUseError, WorkerLostError
 from streamwatch.models.detection import Vector
 from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
@@ -232,7 +232,7 @@ def test_alerts_that_nobody_wants_to_iterate_are_not_counted_as_dropped(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A running service never iterates: its alerts are in the outbox, and its metrics must not say otherwise."""
-    monkeypatch.setattr("streamwatch.pipeline.UNREAD", 1)
+    monkeypatch.setattr("streamwatch.delivery.UNREAD", 1)
     with streamwatch.open(path) as pipeline:
         wait_for(lambda: len(pipeline.outbox.alerts_after(0, 10)) >= 2)
         assert (
@@ -268,3 +268,21 @@ def test_a_port_in_use_leaves_nothing_behind(path: Path) -> None:
         with pytest.raises(PortInUseError, match=str(config.http.port)):
             Pipeline(config)
     Pipeline(config).stop()  # folder, broker and port are free again
+
+
+@pytest.mark.timeout(120)
+def test_a_session_that_hangs_ends_the_pipeline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.watchdog.GIVE_UP", 3.0)
+    hung = threading.Event()
+
+    def hang(frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        hung.wait(60)
+        raise InferenceError("too late")
+
+    pipeline = Pipeline(load_config(path))
+    monkeypatch.setattr(pipeline.model, "encode", hang)
+    alive: list[float] = []
+    with pytest.raises(WorkerLostError, match="inference"), pipeline:
+        pipeline.wait(threading.Event(), alive=lambda: alive.append(time.monotonic()))
+    hung.set()
+    assert time.monotonic() - alive[-1] < 25  # 3 s, and what an ordered stop waits for a thread that hangs
