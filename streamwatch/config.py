@@ -26,6 +26,7 @@ __all__ = [
     "EventConfig",
     "HttpConfig",
     "MqttConfig",
+    "OutboxConfig",
     "Polygon",
     "ScoresConfig",
     "TlsConfig",
@@ -147,6 +148,14 @@ class ScoresConfig(_Model):
     max_bytes: Annotated[ByteSize, Field(ge=1_000_000, description="bytes, or with a unit: 5GB")] = ByteSize(5 * 10**9)
 
 
+class OutboxConfig(_Model):
+    """What may wait for the broker; beyond that the oldest of the least grave are given up."""
+
+    max_rows: Annotated[int, Field(ge=1)] = 1_000_000
+    max_bytes: Annotated[ByteSize, Field(ge=1_000_000, description="bytes, or with a unit: 1GB")] = ByteSize(10**9)
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+
+
 class Config(_Model):
     """``streamwatch.yml``. Only ``cameras`` is required."""
 
@@ -160,6 +169,7 @@ class Config(_Model):
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
     scores: ScoresConfig = ScoresConfig()
+    outbox: OutboxConfig = OutboxConfig()
 
     @model_validator(mode="after")
     def _distinct(self) -> "Config":

@@ -56,6 +56,7 @@ class Metrics:
         self.rules_loaded = gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded (UTC).")
         self.rules_reloads = counter("rules_reloads_total", "Times that the rule files were read again.", "result")
         self.outbox_pending = gauge("outbox_pending", "Alerts not yet acknowledged by the broker.")
+        self.outbox_pruned = counter("outbox_pruned_total", "Alerts given up because the outbox was beyond a bound.", "reason")
         self.outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest alert not yet acknowledged.")
         self.mqtt_connected = gauge("mqtt_connected", "1 while the broker is connected.")
         self.mqtt_published = counter("mqtt_published_total", "Messages handed to the broker.", "result")

@@ -26,6 +26,7 @@ from streamwatch.reload import Reload
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import Rule
+from streamwatch.sinks.bounds import Bounds
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
@@ -75,7 +76,10 @@ class Pipeline:
         lock = FolderLock(config.data_dir)
         keep.callback(lock.close)
         self.model = OnnxModel(plan.pack, config.provider, config.strict_provider)
-        self.outbox = SqliteOutbox(config.data_dir / "alerts.sqlite")
+        bounds = Bounds(config.outbox.max_rows, int(config.outbox.max_bytes), config.outbox.keep_days * 86_400)
+        pruned = metrics.outbox_pruned
+        file = config.data_dir / "alerts.sqlite"
+        self.outbox = SqliteOutbox(file, bounds=bounds, on_pruned=lambda rows, why: pruned.labels(why).inc(rows))
         keep.callback(self.outbox.close)
         expose(self.outbox, metrics)
         self._reserve = Reserve(config.data_dir / "reserve")

@@ -11,6 +11,7 @@ from typing import Protocol
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import Alert
+from streamwatch.sinks.bounds import Held
 
 __all__ = ["Backlog", "Entry", "MemoryOutbox", "Outbox", "expose"]
 
@@ -48,6 +49,10 @@ class Outbox(Protocol):
 
     def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
         """Up to ``limit`` entries above ``sequence`` that are still held, acknowledged or not, oldest first."""
+        ...
+
+    def held(self, after: int) -> Held:
+        """What can be asked for above ``after``, and what was given up there."""
         ...
 
 
@@ -114,6 +119,11 @@ class MemoryOutbox:
         with self._arrived:
             found = (entry for number, entry in self._entries.items() if number > sequence)
             return [entry for entry, _ in zip(found, range(limit), strict=False)]
+
+    def held(self, after: int) -> Held:
+        """See :meth:`Outbox.held`: nothing is known of what is not held."""
+        with self._arrived:
+            return Held(next(iter(self._entries), self._last + 1), self._last)
 
     def acknowledge(self, sequence: int) -> None:
         """Forget an entry; unknown numbers are ignored."""

@@ -11,7 +11,7 @@ from streamwatch.sinks.formats import Body
 from streamwatch.sinks.notices import Notices
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.pictures import Pictures
-from streamwatch.sinks.replay import Replay
+from streamwatch.sinks.replay import Replay, write_answer
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.states import OpenIncidents, RetainedStates, Topics
 
@@ -98,7 +98,10 @@ class Relay:
         return messages
 
     def replay(self, after: int) -> None:
-        """Publish the alerts above ``after`` again, beside the new ones."""
+        """Say what is held above ``after`` and publish it again, beside the new ones. Raises SinkError."""
+        book = self._book
+        answer = write_answer(self._site.instance, after, book.replay.held(after))
+        book.notices.put(book.topics.replayed, answer)
         self._book.replay.ask(after, self._cursor)
 
     def drain(self, limit: float, patience: float) -> None:

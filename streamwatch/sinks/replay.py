@@ -1,8 +1,11 @@
 """Alerts that a subscriber missed, published again from the store beside those that are new."""
 
+import json
+
+from streamwatch.sinks.bounds import Held
 from streamwatch.sinks.outbox import Entry, Outbox
 
-__all__ = ["Replay"]
+__all__ = ["Replay", "write_answer"]
 
 _CHUNK = 64  # entries read at once
 
@@ -19,6 +22,10 @@ class Replay:
         self._position = 0  # taken up to here
         self._until: int | None = None  # None: new alerts have not begun
         self._read: list[Entry] = []
+
+    def held(self, after: int) -> Held:
+        """What those who ask can get, and what they cannot. Raises SinkError."""
+        return self._outbox.held(after)
 
     def ask(self, after: int, newest: int) -> None:
         """Have all above ``after`` again, up to ``newest``, the last handed over on this connection (0: none yet).
@@ -60,3 +67,18 @@ class Replay:
         """Stop; those who miss something ask again."""
         self.active = False
         self._read = []
+
+
+def write_answer(instance: str, after: int, held: Held) -> str:
+    """What a subscriber hears before the alerts that it asked for: what it cannot get, and why."""
+    pruned = [{"first": gone.first, "last": gone.last, "reason": gone.reason} for gone in held.pruned]
+    answer = {
+        "schema": "streamwatch.replay/1",
+        "instance": instance,
+        "after": after,
+        "first": held.first,
+        "last": held.last,
+        "pruned": pruned,
+        "pruned_until": held.pruned_until,
+    }
+    return json.dumps(answer, separators=(",", ":"))

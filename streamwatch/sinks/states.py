@@ -16,6 +16,7 @@ class Topics:
         self.available = f"{prefix}/available"
         self.commands = f"{prefix}/+/enabled/set"
         self.replay = f"{prefix}/replay/request"
+        self.replayed = f"{prefix}/replay/answer"
         self.reload = f"{prefix}/rules/reload"
         self.applied = f"{prefix}/rules/applied"
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import Alert
+from streamwatch.sinks.bounds import GIVEN_UP, Bounds, Held, give_up, ranges, rank
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.record import dump, load
 
@@ -29,9 +30,17 @@ CREATE TABLE IF NOT EXISTS alerts (
 CREATE INDEX IF NOT EXISTS waiting ON alerts (sequence) WHERE acked = 0;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
+# Came later; rows of before count as grave and small. acked 2: given up, its payload is the reason.
+_COLUMNS = {"rank": "INTEGER NOT NULL DEFAULT 2", "size": "INTEGER NOT NULL DEFAULT 0"}
+_INDEXES = f"""
+CREATE INDEX IF NOT EXISTS graveness ON alerts (rank, sequence, size) WHERE acked = 0;
+CREATE INDEX IF NOT EXISTS given_up ON alerts (sequence) WHERE acked = {GIVEN_UP};
+"""
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_TRIM_EVERY = 1000  # acknowledgements
+_TRIM_EVERY = 1000  # acknowledgements, or alerts
+_PRUNED_LIMIT = 20_000  # rows looked at for one answer
 _BUSY_LIMIT = 5.0  # s
+_BOUNDS = Bounds()
 
 
 class SqliteOutbox:
@@ -40,15 +49,25 @@ class SqliteOutbox:
     ``keep`` acknowledged alerts stay for those who ask again. ``instance`` is a name made with the file: the pair
     (instance, sequence) never means two alerts, even after a file was lost. One process per file; any thread.
     A corrupt file is put aside, with a line that says so, and a new one begun where the numbers can go on.
+    What waits is kept within ``bounds``; ``on_pruned(rows, reason)`` hears of what is given up.
     """
 
-    def __init__(self, path: Path, keep: int = 100_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keep: int = 100_000,
+        bounds: Bounds = _BOUNDS,
+        on_pruned: Callable[[int, str], None] = lambda rows, reason: None,
+    ) -> None:
         self.path = path
+        self._bounds = bounds
+        self._on_pruned = on_pruned
+        self._pruning = False  # said so
         self.fault: str | None = None  # why the last write failed
         self.instance = ""
         self._keep = keep
         self._lock = threading.Condition()
-        self._acks = 0
+        self._changes = 0
         with self._lock:
             try:
                 self._open(first=1, instance=None)
@@ -59,11 +78,13 @@ class SqliteOutbox:
     def append(self, alert: Alert) -> Entry:
         """Keep ``alert``; it is on disk when this returns. Raises SinkError if it cannot be (a full disk, for one)."""
         with self._lock:
-            entry = self._write(partial(self._insert, alert))
+            entry, size, gone = self._write(partial(self._insert, alert))
             self._last = entry.sequence
-            self._waiting += 1
+            self._waiting += 1 - len(gone)
+            self._size += size - sum(its for _, its in gone)
             self._lock.notify_all()
-            return entry
+        self._told(gone)
+        return entry
 
     def pending(self, after: int, limit: int, timeout: float) -> list[Entry]:
         """See :meth:`streamwatch.sinks.outbox.Outbox.pending`. Raises SinkError if the file cannot be read."""
@@ -76,12 +97,23 @@ class SqliteOutbox:
     def acknowledge(self, sequence: int) -> None:
         """Take an alert off the line; unknown numbers are ignored. Raises SinkError if the file cannot be written."""
         with self._lock:
-            self._waiting -= self._write(partial(self._mark, sequence))
+            self._took(self._write(partial(self._mark, sequence)))
+            self._pruning = self._pruning and self._waiting > 0
 
     def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
         """Up to ``limit`` alerts above ``sequence``, acknowledged or not, oldest first. Raises SinkError."""
         with self._lock:
-            return self._select("sequence > ?", sequence, limit)
+            return self._select(f"acked != {GIVEN_UP} AND sequence > ?", sequence, limit)
+
+    def held(self, after: int) -> Held:
+        """What can be asked for above ``after``, and what was given up there. Raises SinkError."""
+        with self._lock:
+            query = f"SELECT sequence, payload FROM alerts WHERE acked = {GIVEN_UP} AND sequence > ?"
+            marked = self._read(f"{query} ORDER BY sequence LIMIT ?", (after, _PRUNED_LIMIT))
+            pruned, until = ranges(marked)
+            if until is None and len(marked) == _PRUNED_LIMIT:
+                until = pruned[-1].last
+            return Held(self._first, self._last, pruned, until)
 
     def oldest(self) -> float | None:
         """When the oldest alert not yet acknowledged was put in (UTC s), None if nothing waits."""
@@ -106,6 +138,10 @@ class SqliteOutbox:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            known = {row[1] for row in self._db.execute("PRAGMA table_info(alerts)")}
+            for name in _COLUMNS.keys() - known:
+                self._db.execute(f"ALTER TABLE alerts ADD COLUMN {name} {_COLUMNS[name]}")
+            self._db.executescript(_INDEXES)
             check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if check != "ok":
                 error = sqlite3.DatabaseError(check)
@@ -117,22 +153,47 @@ class SqliteOutbox:
             self.instance = str(facts["instance"])
             newest = self._db.execute("SELECT max(sequence) FROM alerts").fetchone()[0]
             self._last = int(facts["first"]) - 1 if newest is None else int(newest)
-            self._waiting = int(self._db.execute("SELECT count(*) FROM alerts WHERE acked = 0").fetchone()[0])
+            self._first = int(facts.get("kept_from", facts["first"]))
+            query = "SELECT count(*), coalesce(sum(size), 0) FROM alerts WHERE acked = 0"
+            self._waiting, self._size = map(int, self._db.execute(query).fetchone())
         except sqlite3.Error:
             self._db.close()
             raise
 
-    def _insert(self, alert: Alert) -> Entry:
+    def _insert(self, alert: Alert) -> tuple[Entry, int, list[tuple[str, int]]]:
         entry = Entry(self._last + 1, alert, time.time())
-        row = (entry.sequence, alert.id, alert.seq, entry.stored, dump(alert))
-        self._db.execute("INSERT INTO alerts (sequence, id, seq, stored, payload) VALUES (?, ?, ?, ?, ?)", row)
-        return entry
+        payload = dump(alert)
+        row = (entry.sequence, alert.id, alert.seq, entry.stored, payload, rank(alert.severity), len(payload))
+        columns = "sequence, id, seq, stored, payload, rank, size"
+        self._db.execute(f"INSERT INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._trim(entry.sequence)
+        gone = give_up(self._db, self._bounds, (self._waiting + 1, self._size + len(payload)), entry.stored)
+        return entry, len(payload), gone
 
-    def _mark(self, sequence: int) -> int:
-        self._acks += 1
-        if self._acks % _TRIM_EVERY == 0:  # the newest row stays: it holds the count
-            self._db.execute("DELETE FROM alerts WHERE acked = 1 AND sequence <= ?", (self._last - max(1, self._keep),))
-        return self._db.execute("UPDATE alerts SET acked = 1 WHERE sequence = ? AND acked = 0", (sequence,)).rowcount
+    def _mark(self, sequence: int) -> list[int]:
+        self._trim(self._last)
+        query = "UPDATE alerts SET acked = 1 WHERE sequence = ? AND acked = 0 RETURNING size"
+        return [row[0] for row in self._db.execute(query, (sequence,)).fetchall()]
+
+    def _trim(self, last: int) -> None:
+        """Forget what is acknowledged or given up and old; the newest row stays: it holds the count."""
+        self._changes += 1
+        if self._changes % _TRIM_EVERY:
+            return
+        until = last - max(1, self._keep)
+        if self._db.execute("DELETE FROM alerts WHERE acked != 0 AND sequence <= ?", (until,)).rowcount:
+            self._first = until + 1
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('kept_from', ?)", (str(self._first),))
+
+    def _told(self, gone: list[tuple[str, int]]) -> None:
+        for reason in sorted({reason for reason, _ in gone}):
+            self._on_pruned(sum(why == reason for why, _ in gone), reason)
+        if gone and not self._pruning:
+            self._pruning = True
+            log.error(
+                "%s: alerts that nobody took are beyond a bound of the outbox (%s); the oldest of the least grave are "
+                "given up. Mend the broker, or raise outbox.max_rows, max_bytes or keep_days", self.path, gone[0][0],
+            )  # fmt: skip
 
     def _write(self, change: Callable[[], T]) -> T:
         """``change`` in a transaction of its own, begun IMMEDIATE because an upgrade ignores the busy time-out."""
@@ -165,8 +226,19 @@ class SqliteOutbox:
                 entries.append(Entry(sequence, load(payload), stored, earlier=sequence <= self._earlier))
             except ValueError as error:
                 log.error("%s: alert %d cannot be read (%s) and is passed over", self.path, sequence, error)
-                self._waiting -= self._write(partial(self._mark, sequence))
+                self._took(self._write(partial(self._pass_over, sequence)))
         return entries
+
+    def _pass_over(self, sequence: int) -> list[int]:
+        sizes = self._mark(sequence)
+        change = f"UPDATE alerts SET acked = {GIVEN_UP}, payload = 'unreadable', size = 0 WHERE sequence = ?"
+        self._db.execute(change, (sequence,))
+        return sizes
+
+    def _took(self, sizes: list[int]) -> None:
+        """These no longer wait."""
+        self._waiting -= len(sizes)
+        self._size -= sum(sizes)
 
     def _read(self, query: str, values: tuple[int, ...]) -> list[Any]:
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamwatch.rules.alert import AlertType
+from streamwatch.sinks.bounds import Bounds
 from streamwatch.sinks.mqtt import LinkState, MqttSink
 from streamwatch.sinks.outbox import Entry, MemoryOutbox
 from streamwatch.sinks.replay import Replay
@@ -125,6 +126,25 @@ class TestOverMqtt:
         assert (last["id"], last["seq"], last["type"]) == (make_alert(300).id, 1, "end")
         assert not any(m.retain for m in listener.messages if m.topic.startswith("streamwatch/alerts/"))
         assert value(sink._site.metrics, "alert_latency_seconds_count", rule="fall") == 301, "a replay has no latency"
+
+    def test_an_answer_says_what_cannot_be_had(self, mosquitto: Mosquitto, running: Start, tmp_path: Path) -> None:
+        outbox = SqliteOutbox(tmp_path / "bounded.sqlite", bounds=Bounds(rows=10))
+        for number in range(1, 51):
+            outbox.append(make_alert(number))
+        listener = Listener(mosquitto.port)
+        worker = running(MqttSink(make_site(outbox), mosquitto.config(commands=True)))
+        wait_for(lambda: listener.sequences() == list(range(41, 51)), "what was not given up")
+        ask(listener, {"after": 20})
+        wait_for(lambda: len(listener.sequences()) == 20, "again")
+        answer = json.loads(listener.of("streamwatch/replay/answer")[0])
+        assert answer == {
+            "schema": "streamwatch.replay/1", "instance": "test", "after": 20, "first": 1, "last": 50,
+            "pruned": [{"first": 21, "last": 40, "reason": "rows"}], "pruned_until": None,
+        }  # fmt: skip
+        listener.close()
+        worker.stop()
+        assert worker.join(LIMIT)
+        outbox.close()
 
     def test_states_stay_as_they_are_and_new_alerts_do_not_wait(
         self, late: tuple[MqttSink, Listener, Worker], outbox: SqliteOutbox
