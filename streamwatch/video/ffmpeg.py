@@ -86,6 +86,11 @@ class FfmpegSource:
             raise
         self._undated = self._live and self._container.format.name == "mpjpeg"
 
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of it: h264, hevc, mjpeg …"""
+        return self._stream.codec_context.name
+
     def __iter__(self) -> Iterator[Picture]:
         wait, pictures = self._opening.wait, self._dated()
         if wait is None:
