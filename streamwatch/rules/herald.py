@@ -1,18 +1,27 @@
 """What is told of an incident: which messages, under which number, in which state, and what a snooze withholds."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from math import inf
 
+from ulid import ULID
+
 from streamwatch.models.detection import ModelInfo
-from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, IncidentState
+from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, Incident, IncidentState
 from streamwatch.rules.condition import Evidence
 from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.template import Template
 
-__all__ = ["Herald", "Stretch"]
+__all__ = ["Herald", "Stretch", "incident_id"]
 
 _NO_DATA = Template("No data from {camera} for {rule}")
+
+
+def incident_id(salt: str, rule: str, camera: str, start: float) -> str:
+    """A ULID of ``start`` (UTC s) whose 80 bits of chance are a hash, so that a replay repeats it."""
+    digest = hashlib.sha256(f"{salt}\0{rule}\0{camera}\0{start!r}".encode()).digest()
+    return str(ULID.from_bytes(int(start * 1000).to_bytes(6, "big") + digest[:10]))
 
 
 @dataclass(slots=True)
@@ -44,6 +53,10 @@ class Stretch:
         if self.opened is None:
             return IncidentState.PENDING
         return IncidentState.FIRING if self.acknowledged is None else IncidentState.ACKNOWLEDGED
+
+    def incident(self, rule: str, camera: str) -> Incident:
+        """It as others may see it."""
+        return Incident(self.id, rule, camera, self.state(), self.since, self.opened, self.last_matched, self.peak)
 
 
 class Herald:

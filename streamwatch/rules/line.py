@@ -4,21 +4,23 @@ from collections.abc import Mapping
 from math import inf
 
 from streamwatch.rules.idle import may_sleep
+from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
 __all__ = ["Line"]
 
 
 class Line:
-    """``watches`` listen. ``last`` is the time of the newest detection.
+    """``watches`` listen, and ``vigils`` to each detection. ``last`` is the time of the newest.
 
     For each detection: evaluate those in ``listening(scores)``, then call ``settle(scores)``.
     """
 
-    __slots__ = ("_asleep", "_calm", "_lively", "_memory", "_off", "_on", "_sleepers", "last", "watches")
+    __slots__ = ("_asleep", "_calm", "_lively", "_memory", "_off", "_on", "_sleepers", "last", "vigils", "watches")
 
-    def __init__(self, watches: tuple[Watch, ...]) -> None:
+    def __init__(self, watches: tuple[Watch, ...], vigils: tuple[Vigil, ...] = ()) -> None:
         self.watches = watches
+        self.vigils = vigils
         self.last = -inf
         calm = {watch: found for watch in watches if (found := may_sleep(watch.rule.when))}
         self._sleepers = tuple(calm)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from streamwatch.config import explain
 from streamwatch.errors import RuleError
+from streamwatch.rules.camera import STATUS
 from streamwatch.rules.condition import Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.early import Early, EarlyChoice
@@ -46,7 +47,7 @@ class _Entry(BaseModel):
     gap: Duration = 0.0
     keep_firing_for: Duration = 0.0
     cooldown: Duration = 0.0
-    no_data: Literal["close", "hold"] = "close"
+    no_data: Literal["close", "hold", "alert"] = "close"
     early: EarlyChoice = None
     inhibited_by: Annotated[tuple[RuleName, ...], Field(max_length=64)] = ()
     severity: Severity | None = None
@@ -143,6 +144,8 @@ def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[R
             when = parse_condition(entry.when, f"{place}.when", vocabulary, entry.cameras)
             if not when.zones:
                 raise RuleError(f"{place}.when: hears no detection; join it with an event, motion or camera by all")
+            if entry.no_data == "alert" and when.zones == {STATUS}:
+                raise RuleError(f"{place}.no_data: alert: the rule needs no data; it looks only at the camera's state")
             rules.append(_rule(entry, when, place))
         except RuleError as error:
             faults.append(str(error))

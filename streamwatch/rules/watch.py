@@ -6,35 +6,26 @@ happens at a deadline, and its alert bears the deadline's time, not that of the 
 not depend on how often ``expire`` is called.
 """
 
-import hashlib
 from collections import deque
 from math import inf, nan
-
-from ulid import ULID
 
 from streamwatch.errors import OrderError
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
 from streamwatch.rules.camera import STATUS
 from streamwatch.rules.condition import EPSILON, SILENCE
-from streamwatch.rules.herald import Herald, Stretch
+from streamwatch.rules.herald import Herald, Stretch, incident_id
 from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.severity import gravest
 from streamwatch.rules.why import why
 
-__all__ = ["HEARTBEAT", "PEAK_STEP", "Watch", "incident_id"]
+__all__ = ["HEARTBEAT", "PEAK_STEP", "Watch"]
 
 PEAK_STEP = 0.1  # an update is worth sending when the peak rose by this much …
 PEAK_PAUSE = 1.0  # … but not sooner than this many seconds after the last message
 HEARTBEAT = 30.0  # and after this many seconds of firing without a message
 _NOTHING: tuple[Alert, ...] = ()
-
-
-def incident_id(salt: str, rule: str, camera: str, start: float) -> str:
-    """A ULID of ``start`` (UTC s) whose 80 bits of chance are a hash, so that a replay repeats it."""
-    digest = hashlib.sha256(f"{salt}\0{rule}\0{camera}\0{start!r}".encode()).digest()
-    return str(ULID.from_bytes(int(start * 1000).to_bytes(6, "big") + digest[:10]))
 
 
 class Watch:
@@ -138,12 +129,16 @@ class Watch:
         return alerts if stretch is None else alerts + self._end(max(at, stretch.last_matched, stretch.sent), reason)
 
     def snooze(self, until: float, at: float) -> tuple[Alert, ...]:
-        """It is ``at``: withhold alerts up to ``until``; if that is now, tell at once what was withheld."""
+        """It is ``at``: withhold alerts up to ``until``; if that is over, tell at once what was withheld."""
         self._herald.until = until
-        if self._stretch is None:
+        stretch = self._stretch
+        if stretch is None:
             return _NOTHING
-        self._arm(self._stretch)
-        return self._resume(at, self._stretch)
+        self._arm(stretch)
+        if not self._herald.due(stretch) <= at < self._due:
+            return _NOTHING
+        self.deadline = self._due
+        return (self._herald.resume(at, stretch),)
 
     def acknowledge(self, by: Acknowledged) -> tuple[Alert, ...]:
         """Take note of the open incident. Raises OrderError if it does not fire, or somebody has."""
@@ -161,19 +156,7 @@ class Watch:
 
     def incident(self) -> Incident | None:
         """The open incident, pending or firing."""
-        stretch = self._stretch
-        if stretch is None:
-            return None
-        return Incident(
-            id=stretch.id or incident_id(self._salt, self.rule.name, self.camera, stretch.since),
-            rule=self.rule.name,
-            camera=self.camera,
-            state=stretch.state(),
-            since=stretch.since,
-            opened=stretch.opened,
-            last_matched=stretch.last_matched,
-            peak_score=stretch.peak,
-        )
+        return None if self._stretch is None else self._named(self._stretch).incident(self.rule.name, self.camera)
 
     def told(self) -> str | None:
         """The id of the open incident if it was told of."""

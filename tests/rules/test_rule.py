@@ -55,7 +55,7 @@ def test_reads_all_it_knows() -> None:
         ({"cameras": "dock"}, r"cameras: Input should be a valid tuple"),
         ({"alert": "Fall!"}, r"rules\[0\]\.alert: String should match"),
         ({"when": {"evnt": "fall"}}, r"rules\[0\]\.when: no operator among 'evnt'; did you mean 'event'"),
-        ({"no_data": "alert"}, r"no_data: Input should be 'close' or 'hold'"),
+        ({"no_data": "open"}, r"no_data: Input should be 'close', 'hold' or 'alert'"),
         ({"shadow": "perhaps"}, r"shadow: Input should be a valid boolean"),
     ],
 )

@@ -1,0 +1,52 @@
+"""Snoozes in force: which rules nobody wants to hear of for a while, and on which cameras. At most MAX_SNOOZES."""
+
+from math import inf
+
+from streamwatch.errors import OrderError
+from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.order import MAX_SNOOZE, Snooze, Snoozed
+
+__all__ = ["MAX_SNOOZES", "Snoozes"]
+
+MAX_SNOOZES = 256
+
+Place = tuple[str | None, str | None]
+
+
+class Snoozes:
+    """``listing`` are those in force, as they were given; a new tuple whenever one comes or goes."""
+
+    def __init__(self) -> None:
+        self._held: dict[Place, Snoozed] = {}
+        self.listing: tuple[Snoozed, ...] = ()
+
+    def order(self, snooze: Snooze, at: float) -> None:
+        """Carry out what was ordered at ``at`` (UTC s). Raises OrderError; nothing changes then."""
+        place = snooze.rule, snooze.camera
+        until = snooze.until if snooze.until is not None else at + (snooze.span or 0.0)
+        if until <= at:
+            if place not in self._held:
+                raise OrderError("nothing to end: no such snooze is in force")
+            del self._held[place]
+        elif until - at > MAX_SNOOZE:
+            raise OrderError(f"a snooze may last {MAX_SNOOZE / 86400:g} days at most")
+        elif place not in self._held and len(self._held) >= MAX_SNOOZES:
+            raise OrderError(f"{MAX_SNOOZES} snoozes are in force; end one first")
+        else:
+            self._held[place] = Snoozed(*place, at, until, snooze.by, snooze.note)
+        self.listing = tuple(self._held.values())
+
+    def until(self, rule: str, camera: str) -> float:
+        """When ``rule`` on ``camera`` may be heard again; -inf if it is not snoozed."""
+        places: tuple[Place, ...] = ((rule, camera), (rule, None), (None, camera))
+        return max((held.until for place in places if (held := self._held.get(place))), default=-inf)
+
+    def expire(self, at: float) -> bool:
+        """It is ``at``: drop what is over. Whether some end early, because the clock was set back."""
+        over = [place for place, held in self._held.items() if held.until <= at]
+        lost = [place for place, held in self._held.items() if held.since - at > SILENCE]
+        for place in (*over, *lost):
+            del self._held[place]
+        if over or lost:
+            self.listing = tuple(self._held.values())
+        return bool(lost)
