@@ -5,25 +5,24 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from streamwatch.cli.outcome import EXIT_FAILED, fail
+
+if TYPE_CHECKING:
+    from streamwatch.training.manifest import Manifest
 
 __all__ = ["add_commands", "evaluate", "export", "finetune"]
 
 R = TypeVar("R")
-EXIT_FAILED = 1
+EXIT_STOPPED = 130  # as a shell says of Ctrl-C
 
 
-def _table(path: Path) -> Path:
-    if path.name != "clips.csv":
-        raise typer.BadParameter(f"{path.name}: the table must be called clips.csv, with segments.csv beside it")
-    return path
-
-
-ClipsOption = Annotated[
-    Path, typer.Option("--clips", callback=_table, help="clips.csv; segments.csv and the clips lie beside it.")
-]
+ClipsOption = Annotated[Path, typer.Option("--clips", help="The manifest of the clips: CSV or JSONL.")]
+WorkOption = Annotated[Path, typer.Option("--work", help="Where features, states and the checkpoint are kept.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="A file, or the name of a shipped recipe.")]
 
 train = typer.Typer(name="train", help="Train a model (extra `train`).", no_args_is_help=True)
 
@@ -38,16 +37,26 @@ def add_commands(app: typer.Typer) -> None:
 @train.command()
 def finetune(
     clips: ClipsOption,
-    work: Annotated[Path, typer.Option("--work", help="Where features and the checkpoint are kept.")] = Path("runs"),
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model.")] = 0,
+    work: WorkOption = Path("runs"),
+    recipe: RecipeOption = "videobert-small",
+    start: Annotated[Path | None, typer.Option("--from", help="What a pre-training left.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="In place of the recipe's.")] = None,
 ) -> None:
-    """Train heads and joint transformer on the split `train` of a table of clips, and on rendered scenes."""
+    """Train heads and joint transformer on the split `train` of a manifest, and on rendered scenes.
 
-    def run() -> Path:
+    Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+
+    def run() -> str:
         from streamwatch.training.finetune import train
-        from streamwatch.training.settings import Settings
+        from streamwatch.training.recipe import load_recipe
 
-        return train(clips.parent, work, Settings(seed=seed))
+        chosen = load_recipe(recipe)
+        if seed is not None:
+            chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"seed": seed})})
+        found = train(_manifest(clips), work, chosen, start)
+        figures = "  ".join(f"{event} {value:.3f}" for event, value in found.areas.items() if not math.isnan(value))
+        return f"{found.path}\nAUC on val, float32: {figures or 'nothing to measure'}"
 
     print(_with_extra(run))
 
@@ -69,7 +78,7 @@ def evaluate(
     def run() -> str:
         from streamwatch.training.evaluate import evaluate, table
 
-        report = evaluate(clips.parent, pack, split, ablations=ablations)
+        report = evaluate(_manifest(clips), pack, split, ablations=ablations)
         if to is not None:
             to.write_text(json.dumps(_finite(report), indent=1), encoding="utf-8")
         return table(report)
@@ -87,7 +96,7 @@ def export(
     def run() -> str:
         from streamwatch.training.export import export
 
-        card = export(checkpoint, clips.parent, out)
+        card = export(checkpoint, _manifest(clips), out)
         return f"{out}: {card['name']} {card['version']}"
 
     print(_with_extra(run))
@@ -102,14 +111,31 @@ def _finite(node: Any) -> Any:
     return None if isinstance(node, float) and math.isnan(node) else node
 
 
+def _manifest(path: Path) -> "Manifest":
+    """The clips that can be read; what cannot is named and counted."""
+    from streamwatch.training.manifest import read_manifest, readable
+
+    found, wrong = readable(read_manifest(path))
+    for line in wrong:
+        print(f"skipped: {line}", file=sys.stderr)
+    if wrong:
+        print(f"{len(wrong)} clips of {len(wrong) + len(found.entries)} cannot be read", file=sys.stderr)
+    return found
+
+
 def _with_extra(run: Callable[[], R]) -> R:
-    """``run()``; what is missing or cannot be read ends with one line."""
+    """``run()``; what is missing or cannot be read ends with one message."""
     from streamwatch.errors import StreamwatchError
 
     try:
         return run()
     except ModuleNotFoundError as error:
-        print(f"streamwatch: {error.name} is missing: pip install 'streamwatch[train]'", file=sys.stderr)
-    except (FileNotFoundError, StreamwatchError) as error:
+        print(f"streamwatch: {error.name or error} is missing: pip install 'streamwatch[train]'", file=sys.stderr)
+    except FileNotFoundError as error:
         print(f"streamwatch: {error}", file=sys.stderr)
+    except StreamwatchError as error:
+        fail(error)
+    except KeyboardInterrupt as error:
+        print(f"streamwatch: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(EXIT_STOPPED) from None
     raise typer.Exit(EXIT_FAILED)

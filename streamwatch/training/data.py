@@ -4,7 +4,6 @@ Frame rates of the sources run from 6 to 60, so frame k of a clip is the newest 
 t0 + k/8 s, never the k-th picture. The whole picture is squashed to S×S by swscale (bilinear), also live.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwatch.errors import TrainingError
+from streamwatch.training.recipe import Augment
 from streamwatch.video.scale import scale, scale_array
 
 __all__ = [
@@ -22,23 +23,25 @@ __all__ = [
     "Entry",
     "Images",
     "Picture",
+    "Segment",
     "Variant",
     "clips_of",
     "draw_variant",
-    "read_entries",
     "read_pictures",
-    "read_segments",
     "sample_indices",
 ]
 
 FRAMES = 8
 Images = NDArray[np.uint8]
 """uint8 [..., S, S, 3], RGB."""
+Segment = tuple[float, float, str, str]
+"""start, end in seconds, label, caption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of clips.csv: ``path`` relative to the data's root; split by ``group`` only."""
+    """One clip of a manifest: ``path`` relative to it; split by ``group`` only. ``also`` are further labels;
+    ``annotates`` are the events of which something is known, None: all."""
 
     path: str
     source: str
@@ -47,6 +50,15 @@ class Entry:
     split: str
     seconds: float
     licence: str
+    also: tuple[str, ...] = ()
+    annotates: frozenset[str] | None = None
+
+    def shows(self, event: str) -> bool:
+        return event == self.label or event in self.also
+
+    def says(self, event: str) -> bool:
+        """Whether somebody looked for ``event`` in this clip."""
+        return self.annotates is None or event in self.annotates
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +84,34 @@ class Variant:
 
 
 CLEAN = Variant()
+MILD = Augment()
 
 
-def draw_variant(rng: np.random.Generator) -> Variant:
-    """A random disturbance, mild enough that a fall stays a fall."""
-    side = float(rng.uniform(0.8, 1.0))
+def draw_variant(rng: np.random.Generator, augment: Augment = MILD) -> Variant:
+    """A random disturbance."""
+    side = float(rng.uniform(augment.crop, 1.0))
+    low, high = augment.quality
     return Variant(
-        offset=float(rng.uniform(0.0, 0.5)),
-        speed=float(rng.uniform(0.8, 1.35)),
-        flip=bool(rng.random() < 0.5),
+        offset=float(rng.uniform(0.0, augment.offset)),
+        speed=float(rng.uniform(*augment.speed)),
+        flip=bool(rng.random() < augment.flip),
         crop=(float(rng.uniform(0, 1 - side)), float(rng.uniform(0, 1 - side)), side, side),
-        angle=float(rng.uniform(-7, 7)),
-        gain=float(rng.uniform(0.75, 1.3)),
-        bias=float(rng.uniform(-20, 20)),
-        quality=int(rng.integers(25, 85)) if rng.random() < 0.4 else 0,
+        angle=float(rng.uniform(-augment.rotation, augment.rotation)),
+        gain=float(rng.uniform(*augment.gain)),
+        bias=float(rng.uniform(-augment.bias, augment.bias)),
+        quality=int(rng.integers(low, high, endpoint=low == high)) if rng.random() < augment.recompress else 0,
     )
 
 
-def read_entries(table: Path) -> list[Entry]:
-    """Rows of clips.csv."""
-    with table.open(newline="") as file:
-        return [
-            Entry(r["path"], r["source"], r["label"], r["group"], r["split"], float(r["seconds"]), r["licence"])
-            for r in csv.DictReader(file)
-        ]
-
-
-def read_segments(table: Path) -> dict[str, list[tuple[float, float, str, str]]]:
-    """Rows of segments.csv: path → [(start, end, label, caption)]."""
-    found: dict[str, list[tuple[float, float, str, str]]] = {}
-    with table.open(newline="") as file:
-        for r in csv.DictReader(file):
-            row = (float(r["start_s"]), float(r["end_s"]), r["label"], r["caption"] or "")
-            found.setdefault(r["path"], []).append(row)
-    return found
-
-
 def read_pictures(path: Path) -> list[Picture]:
-    """All pictures of a file, still in its pixel format."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        pictures = [Picture(f.time, f) for f in container.decode(stream) if f.time is not None]
+    """All pictures of a file, still in its pixel format. Raises TrainingError."""
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            pictures = [Picture(f.time, f) for f in container.decode(stream) if f.time is not None]
+    except (OSError, IndexError, av.error.FFmpegError) as error:
+        raise TrainingError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     first = pictures[0].time if pictures else 0.0
     return [Picture(p.time - first, p.frame) for p in pictures]
 

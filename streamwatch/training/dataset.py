@@ -1,15 +1,18 @@
 """All that is known to train on: the labelled clips and rendered scenes, as cached features."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from streamwatch.training.data import Entry, clips_of, read_entries, read_segments
-from streamwatch.training.features import Eyes, Features, dump, eyes, load, save, stack
-from streamwatch.training.labels import Segment
+from streamwatch.training.data import Entry, Segment, clips_of
+from streamwatch.training.features import Features, See, dump, eyes, load, save, stack
+from streamwatch.training.manifest import Manifest
+from streamwatch.training.recipe import FeatureRecipe, Recipe
 from streamwatch.training.scenes import cast, entry_of, pictures_of, segments_of, stagings
 from streamwatch.video.synthetic import Scene
 
@@ -26,7 +29,17 @@ class Dataset:
 
     def only(self, split: str) -> "Dataset":
         """The rows of one split; entries keep their numbers."""
-        rows = np.array([self.entries[i].split == split for i in self.features.entry], bool)
+        return self.where(lambda entry: entry.split == split)
+
+    def where(self, wanted: Callable[[Entry], bool]) -> "Dataset":
+        """The rows of the entries wanted."""
+        return self._rows(np.array([wanted(self.entries[i]) for i in self.features.entry], bool))
+
+    def clean(self) -> "Dataset":
+        """The rows that are not disturbed."""
+        return self._rows(self.features.variant == 0)
+
+    def _rows(self, rows: NDArray[np.bool_]) -> "Dataset":
         kept = (getattr(self.features, name)[rows] for name in Features.__slots__)
         return Dataset(Features(*kept), self.entries, self.segments)
 
@@ -42,7 +55,7 @@ def join(first: Dataset, second: Dataset) -> Dataset:
     return Dataset(Features(*columns), entries, segments)
 
 
-def rendered(scenes: Iterable[Scene], see: Eyes, size: int, split: str) -> Dataset:
+def rendered(scenes: Iterable[Scene], see: See, size: int, split: str) -> Dataset:
     """Scenes through the eyes, with their own truth."""
     rows = []
     entries: list[Entry] = []
@@ -58,22 +71,40 @@ def rendered(scenes: Iterable[Scene], see: Eyes, size: int, split: str) -> Datas
     return Dataset(stack(rows), entries, segments)
 
 
-def gather(root: Path, work: Path, size: int = 160, variants: int = 8, rounds: int = 16) -> Dataset:
-    """The clips of ``root`` and ``rounds`` of rendered scenes; features are kept in ``work`` and used again.
-
-    About ten minutes on two cores the first time. Raises FileNotFoundError without clips.csv.
-    """
-    entries, segments = read_entries(root / "clips.csv"), read_segments(root / "segments.csv")
-    see = eyes(size, work)
-    real = work / f"real_{size}_{variants}.npz"
+def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
+    """The clips of ``manifest`` and rendered scenes; features are kept in ``work`` and used again for the same clips,
+    seen alike. About half an hour for 45 minutes of clips and 16 rounds on two cores the first time."""
+    size, seen = recipe.train.size, recipe.features
+    see = _see(seen, size, work)
+    name = f"{size}_{_digest(manifest, seen)}"
+    real = work / f"clips_{name}.npz"
     if not real.exists():
-        save(dump(root, see, size, variants), real)
-    found = Dataset(load(real), entries, segments)
-    if not rounds:
+        save(dump(manifest.root, manifest.entries, see, size, seen), real)
+    found = Dataset(load(real), manifest.entries, manifest.segments)
+    if not seen.rendered:
         return found
-    played = work / f"rendered_{size}_{rounds}.npz"
-    scenes = list(cast(rounds))
+    scenes = list(cast(seen.rendered))
+    eyes_of = "" if seen.backbone is None else f"_{hashlib.sha256(seen.backbone.encode()).hexdigest()[:8]}"
+    played = work / f"rendered_{size}_{seen.rendered}{eyes_of}.npz"
     if not played.exists():
         save(rendered(scenes, see, size, "train").features, played)
     own = [entry_of(scene, "train") for scene in scenes]
     return join(found, Dataset(load(played), own, {e.path: segments_of(s) for e, s in zip(own, scenes, strict=True)}))
+
+
+def _see(seen: FeatureRecipe, size: int, work: Path) -> See:
+    if seen.backbone is None:
+        return eyes(size, work)
+    from streamwatch.training.backbone import Backbone
+
+    return Backbone(seen.backbone)
+
+
+def _digest(manifest: Manifest, seen: FeatureRecipe) -> str:
+    """Of what is seen and how; a clip that was cut anew has another size."""
+    found = hashlib.sha256(seen.model_dump_json(exclude={"rendered"}).encode())
+    for entry in manifest.entries:
+        path = manifest.root / entry.path
+        length = path.stat().st_size if path.exists() else 0
+        found.update(f"{entry.path} {entry.source} {entry.seconds} {length}\n".encode())
+    return found.hexdigest()[:12]

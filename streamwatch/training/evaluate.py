@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import EventCard, load_pack
-from streamwatch.training.data import Entry, Images, clips_of, read_entries, read_pictures
+from streamwatch.training.data import Entry, Images, clips_of, read_pictures
+from streamwatch.training.manifest import Manifest
 from streamwatch.training.metrics import area, average_precision, grouped_interval, poisson_upper
 from streamwatch.training.windows import every_window
 
@@ -80,7 +81,7 @@ def pixel_baseline(train: Sequence[Scored], test: Sequence[Scored], event: str) 
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(np.stack([s.pixels for s in train]), [s.entry.label == event for s in train])
+    model.fit(np.stack([s.pixels for s in train]), [s.entry.shows(event) for s in train])
     return np.asarray(model.decision_function(np.stack([s.pixels for s in test])), np.float64)
 
 
@@ -99,7 +100,7 @@ def alarms(scores: Array, on: float, off: float, of: int = 3, least: int = 2) ->
 
 def homes(entries: Sequence[Entry], event: str) -> frozenset[str]:
     """The sources that show ``event``: against their normal clips a model is measured, not against other rooms."""
-    return frozenset(entry.source for entry in entries if entry.label == event)
+    return frozenset(entry.source for entry in entries if entry.shows(event))
 
 
 def _event_figures(
@@ -107,10 +108,10 @@ def _event_figures(
 ) -> dict[str, Any]:
     on, off = card.on, card.off
     home = [s for s in test if s.entry.source in sources]
-    truth = np.array([s.entry.label == event for s in home], bool)
+    truth = np.array([s.entry.shows(event) for s in home], bool)
     best = np.array([s.scores[:, column].max() for s in home])
     every = np.array([s.scores[:, column].max() for s in test])
-    every_truth = np.array([s.entry.label == event for s in test], bool)
+    every_truth = np.array([s.entry.shows(event) for s in test], bool)
     quiet = [s for s in test if s.entry.label == "normal"]
     hours = sum(len(s.scores) for s in quiet) / 3600
     false = sum(len(alarms(s.scores[:, column], on, off)) for s in quiet)
@@ -133,14 +134,14 @@ def _event_figures(
 
 
 def evaluate(
-    root: Path, pack: str = "bundled", split: str = "val", *, baselines: bool = True, ablations: bool = False
+    manifest: Manifest, pack: str = "bundled", split: str = "val", *, baselines: bool = True, ablations: bool = False
 ) -> dict[str, Any]:
-    """Figures by event for the clips of ``split`` under ``root`` (clips.csv and what it names).
+    """Figures by event for the clips of ``split`` in ``manifest``.
 
     A clip's score is the largest of its windows. Baselines are fitted on the split ``train`` of the same table.
     """
     model = OnnxModel(load_pack(pack), "cpu")
-    entries = read_entries(root / "clips.csv")
+    root, entries = manifest.root, manifest.entries
     test = score_clips(model, root, [e for e in entries if e.split == split])
     events = list(model.card.events)
     report: dict[str, Any] = {"pack": model.info.name, "version": model.info.version, "split": split, "events": {}}
@@ -173,9 +174,9 @@ def _pixels_only(root: Path, entries: Sequence[Entry], size: int) -> list[Scored
 def _baseline_area(train: Sequence[Scored], test: Sequence[Scored], sources: frozenset[str], event: str) -> float:
     train = [s for s in train if s.entry.source in sources]
     test = [s for s in test if s.entry.source in sources]
-    if len({s.entry.label == event for s in train}) < 2 or not test:
+    if len({s.entry.shows(event) for s in train}) < 2 or not test:
         return float("nan")
-    truth = np.array([s.entry.label == event for s in test], bool)
+    truth = np.array([s.entry.shows(event) for s in test], bool)
     return area(truth, pixel_baseline(train, test, event))
 
 

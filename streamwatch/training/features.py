@@ -1,8 +1,10 @@
 """Every labelled clip through the frozen eyes once: the cache from which heads and transformer are trained."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import (
     CLEAN,
     Entry,
@@ -18,17 +21,17 @@ from streamwatch.training.data import (
     Variant,
     clips_of,
     draw_variant,
-    read_entries,
     read_pictures,
 )
 from streamwatch.training.graphs import to_onnx
 from streamwatch.training.lite0 import pretrained_lite0
+from streamwatch.training.recipe import FeatureRecipe
 from streamwatch.training.videobert import ClipEncoder, pool
 
-__all__ = ["Eyes", "Features", "dump", "eyes", "load", "save", "stack"]
+__all__ = ["Eyes", "Features", "See", "dump", "eyes", "load", "save", "stack"]
 
 LONG = 30.0  # seconds from which a file is long enough to need no disturbed copies
-TIMES = {"mnnit_shoplifting": 4}  # variants of a source, else the number asked for
+DEFAULT = FeatureRecipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,12 @@ class Features:
     variant: NDArray[np.int64]
     start: NDArray[np.float64]
     end: NDArray[np.float64]
+
+
+class See(Protocol):
+    """Frames uint8 [B, 8, S, S, 3] → what is seen float32 [B, C]."""
+
+    def __call__(self, frames: Images) -> NDArray[np.float32]: ...
 
 
 class _Pooled(nn.Module):
@@ -74,20 +83,26 @@ def eyes(size: int, work: Path, threads: int = 1) -> Eyes:
     return Eyes(path.read_bytes(), threads)
 
 
-def _variants(entry: Entry, count: int, rng: np.random.Generator) -> list[Variant]:
-    count = 2 if entry.seconds > LONG else TIMES.get(entry.source, count)
-    return [CLEAN, Variant(offset=0.5), *(draw_variant(rng) for _ in range(count - 2))][:count]
+def _variants(entry: Entry, recipe: FeatureRecipe, rng: np.random.Generator) -> list[Variant]:
+    count = 2 if entry.seconds > LONG else recipe.of_source.get(entry.source, recipe.variants)
+    return [CLEAN, Variant(offset=0.5), *(draw_variant(rng, recipe.augment) for _ in range(count - 2))][:count]
 
 
-def dump(root: Path, see: Eyes, size: int, variants: int = 8, entries: Sequence[Entry] | None = None) -> Features:
-    """All clips of ``root``'s table, ``variants`` times, the first time clean. Deterministic."""
-    table = read_entries(root / "clips.csv") if entries is None else entries
+def dump(root: Path, entries: Sequence[Entry], see: See, size: int, recipe: FeatureRecipe = DEFAULT) -> Features:
+    """All clips, several times, the first time clean. Deterministic. What cannot be read is named and left out; if
+    nothing can, TrainingError."""
     rows: list[tuple[NDArray[np.float32], int, int, float, float]] = []
-    for number, entry in enumerate(tqdm(table, desc="features", mininterval=5)):
-        pictures = read_pictures(root / entry.path)
-        for which, variant in enumerate(_variants(entry, variants, np.random.default_rng(number))):
+    for number, entry in enumerate(tqdm(entries, desc="features", mininterval=5)):
+        try:
+            pictures = read_pictures(root / entry.path)
+        except TrainingError as error:
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            continue
+        for which, variant in enumerate(_variants(entry, recipe, np.random.default_rng(number))):
             for start, end, frames in clips_of(pictures, size, variant):
                 rows.append((see(frames[None])[0], number, which, start, end))
+    if not rows:
+        raise TrainingError(f"{root}: not one of {len(entries)} clips lasts a second")
     return stack(rows)
 
 

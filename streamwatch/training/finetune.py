@@ -1,8 +1,8 @@
 """Clips → cached features → heads → joint transformer → one checkpoint."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +10,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from streamwatch.errors import TrainingError
+from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.dataset import Dataset, gather
+from streamwatch.training.evaluate import homes
 from streamwatch.training.heads import Heads, cross_fit, fit_heads, weighting
-from streamwatch.training.labels import EVENTS, token_labels, token_weights
+from streamwatch.training.labels import EVENTS, Labelling, token_labels, token_weights
 from streamwatch.training.lite0 import pretrained_lite0
 from streamwatch.training.loop import STATE, Outcome, Score, optimise
+from streamwatch.training.lora import adapt, merge
+from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, initialise, read_minilm
 from streamwatch.training.objective import Words, losses
-from streamwatch.training.run_state import write_atomically
+from streamwatch.training.recipe import Recipe
 from streamwatch.training.settings import Settings
-from streamwatch.training.videobert import EXTRAS, ClipEncoder, Dims, Joint, Layer
+from streamwatch.training.validate import clip_areas, mean_area
+from streamwatch.training.videobert import CELL_FEATURES, EXTRAS, ClipEncoder, Dims, Joint, Layer
 from streamwatch.training.windows import Stream, draw_batch
 
 __all__ = [
-    "Checkpoint",
+    "Trained",
+    "areas_on",
     "fit",
     "fit_joint",
     "fit_tokens",
+    "go_on_from",
+    "labels_of",
     "lookup",
     "new_joint",
     "set_dropout",
@@ -34,63 +43,69 @@ __all__ = [
     "train",
 ]
 
-MEMORY = {"fight": 2, "fall": 3, "shoplifting": 10}  # seconds that count as "now" before training refines it
-HOMES = {
-    "fight": ("surv_fight", "behave", "web_fight2", "synthetic"),
-    "fall": ("gmdcsa24", "mcw_fall", "urfall", "synthetic"),
-    "shoplifting": ("mnnit_shoplifting",),
-}
-AWAY = 0.1  # what a source that never shows an event counts as its negative: more makes the net learn places
-ROOM = {"mnnit_shoplifting": 0.2, "synthetic": 0.2}  # many clips of one room, or of none: they count less still
-DEFAULTS = Settings()
-RENDERED = {"fight": 0.2, "fall": 0.05}  # rendered falls and fights must not outweigh real ones
+Array = NDArray[np.float32]
+DEFAULT = Recipe()
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """What training leaves: both networks and how they were made."""
+class Trained:
+    """Where the checkpoint lies; AUC of each event on the split ``val`` in float32 (nan where it has one side only)."""
 
-    encoder: ClipEncoder
-    joint: Joint
-    settings: Settings
-
-    def save(self, path: Path) -> None:
-        state = {"encoder": self.encoder.state_dict(), "joint": self.joint.state_dict()}
-        write_atomically(path, {**state, "settings": self.settings.model_dump(), "dims": asdict(self.joint.dims)})
-
-    @classmethod
-    def load(cls, path: Path) -> "Checkpoint":
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"])
-        joint.load_state_dict(kept["joint"])
-        encoder.load_state_dict(kept["encoder"])
-        return cls(encoder.eval(), joint.eval(), Settings(**kept["settings"]))
+    path: Path
+    areas: dict[str, float]
 
 
-def _share(source: str, event: str) -> float:
-    """How much a clip of ``source`` counts for ``event``."""
-    if source in HOMES[event]:
-        return RENDERED[event] if source == "synthetic" else 1.0
-    return AWAY * ROOM.get(source, 1.0)
+def _shares(dataset: Dataset, recipe: Recipe) -> NDArray[np.float64]:
+    """[n, E]: how much each row counts for each event."""
+    entries = dataset.entries
+    found = np.empty((len(entries), len(EVENTS)))
+    for column, event in enumerate(EVENTS):
+        shown = homes(entries, event)
+        found[:, column] = [recipe.shares.of(e.source, event, e.source in shown) for e in entries]
+    fights = [i for i, entry in enumerate(entries) if entry.shows("fight")]
+    found[fights, EVENTS.index("fall")] = 0.0  # the linear heads cannot keep the two apart, the transformer can
+    return np.asarray(found[dataset.features.entry], np.float64)
 
 
-def fit_tokens(dataset: Dataset, dim: int, seed: int) -> tuple[Heads, NDArray[np.float32], NDArray[np.float32]]:
-    """Heads, tokens [n, D] whose event logits are cross-fitted (no token's logits have seen its group), labels."""
+def labels_of(dataset: Dataset, recipe: Recipe) -> Array:
+    """[n, E] with nan for what is not known."""
+    labelling = Labelling(recipe.labels.unsaid, recipe.labels.complete)
+    return token_labels(dataset.features, dataset.entries, dataset.segments, labelling)
+
+
+def fit_tokens(
+    dataset: Dataset, dim: int, recipe: Recipe = DEFAULT, basis: Heads | None = None
+) -> tuple[Heads, Array, Array]:
+    """Heads, tokens [n, D] whose event logits are cross-fitted (no token's logits have seen its group), labels.
+
+    With a ``basis`` all but the event logits are as there: a transformer that was trained on them still reads them.
+    """
     features, entries = dataset.features, dataset.entries
-    labels = token_labels(features, entries, dataset.segments)
-    sources = [entries[i].source for i in features.entry]
-    shares = np.array([[_share(source, event) for event in EVENTS] for source in sources])
-    fights = np.array([entries[i].label == "fight" for i in features.entry])
-    shares[fights, EVENTS.index("fall")] = 0.0  # the linear heads cannot keep the two apart, the transformer can
+    labels = labels_of(dataset, recipe)
     groups = [entries[i].group for i in features.entry]
-    known = weighting(labels, token_weights(features, entries), shares, groups)
-    heads = fit_heads(features.x, known, dim, EXTRAS)
+    known = weighting(labels, token_weights(features, entries), _shares(dataset, recipe), groups)
+    heads = _padded(fit_heads(features.x, known, dim, _kept(features.x)), dim)
+    if basis is not None:
+        own = len(EVENTS)
+        weight = np.concatenate([heads.weight[:own], basis.weight[own:]])
+        heads = Heads(weight, np.concatenate([heads.bias[:own], basis.bias[own:]]))
     tokens = heads(features.x)
-    tokens[:, : len(EVENTS)] = cross_fit(features.x, known, seed=seed)
+    tokens[:, : len(EVENTS)] = cross_fit(features.x, known, seed=recipe.train.seed)
     return heads, tokens, labels
 
 
-def streams_of(dataset: Dataset, tokens: NDArray[np.float32], labels: NDArray[np.float32]) -> list[Stream]:
+def _kept(x: Array) -> int:
+    """How many of the last features are tokens' own: those that say where, when and which way it moves."""
+    return EXTRAS if x.shape[1] == CELL_FEATURES else 0
+
+
+def _padded(heads: Heads, dim: int) -> Heads:
+    """A backbone may see fewer things than a token holds."""
+    lacking = dim - len(heads.weight)
+    return Heads(np.pad(heads.weight, ((0, lacking), (0, 0))), np.pad(heads.bias, (0, lacking)))
+
+
+def streams_of(dataset: Dataset, tokens: Array, labels: Array) -> list[Stream]:
     """One stream for each file and variant, in order of time."""
     features, entries = dataset.features, dataset.entries
     streams = []
@@ -104,7 +119,7 @@ def streams_of(dataset: Dataset, tokens: NDArray[np.float32], labels: NDArray[np
     return streams
 
 
-def new_joint(tokens: NDArray[np.float32], minilm: MiniLM | None, dims: Dims) -> Joint:
+def new_joint(tokens: Array, minilm: MiniLM | None, dims: Dims, memory: Mapping[str, int] = DEFAULT.memory) -> Joint:
     """A transformer that starts as the running mean of the newest tokens' own logits."""
     joint = Joint(dims)
     if minilm is not None:
@@ -117,7 +132,7 @@ def new_joint(tokens: NDArray[np.float32], minilm: MiniLM | None, dims: Dims) ->
             nn.init.zeros_(head.bias)
         ages = torch.arange(dims.ages, dtype=torch.float32)
         for event, name in enumerate(EVENTS[: dims.events]):
-            joint.recency[event] = -1.5 * (ages - MEMORY[name] + 1).clamp(min=0.0)
+            joint.recency[event] = -1.5 * (ages - memory.get(name, 1) + 1).clamp(min=0.0)
         joint.peak[EVENTS.index("fall")] = 0.7  # it lasts a second; the others last
     return joint
 
@@ -137,7 +152,11 @@ def fit_joint(
         return losses(joint, batch, words, settings, rng)
 
     set_dropout(joint, settings)
-    return optimise(joint, objective, settings, folder, score, _digest(streams))
+    adapters = adapt(joint, settings.lora) if settings.lora else None
+    outcome = optimise(joint, objective, settings, folder, score, _digest(streams))
+    if adapters is not None:
+        merge(adapters)
+    return outcome
 
 
 def set_dropout(joint: Joint, settings: Settings) -> None:
@@ -176,29 +195,78 @@ def lookup(minilm: MiniLM, length: int = 16) -> Words:
     return words
 
 
-def fit(dataset: Dataset, minilm: MiniLM, settings: Settings = DEFAULTS, folder: Path | None = None) -> Checkpoint:
+def fit(
+    dataset: Dataset,
+    minilm: MiniLM,
+    recipe: Recipe = DEFAULT,
+    folder: Path | None = None,
+    start: Checkpoint | None = None,
+) -> Checkpoint:
     """Heads and transformer on the rows given: leave out the split that is to be measured.
 
-    With ``folder`` a run that was stopped goes on.
+    With ``folder`` a run that was stopped goes on; ``start`` is what a pre-training left.
     """
+    settings = recipe.train
     torch.manual_seed(settings.seed)
-    encoder, dims = ClipEncoder(lite0=pretrained_lite0()), Dims()
-    heads, tokens, labels = fit_tokens(dataset, dims.dim, settings.seed)
-    weight, bias = (torch.from_numpy(a).float() for a in (heads.weight, heads.bias))
-    encoder.project.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
-    joint = new_joint(tokens, minilm, dims)
-    fit_joint(joint, streams_of(dataset, tokens, labels), lookup(minilm), settings, folder)
-    return Checkpoint(encoder.eval(), joint, settings)
+    foreign = recipe.features.backbone is not None
+    encoder, dims = ClipEncoder(lite0=None if foreign else pretrained_lite0()), Dims()
+    dataset, held = _held_out(dataset, recipe)
+    heads, tokens, labels = fit_tokens(dataset, dims.dim, recipe, start.heads if start else None)
+    if not foreign:
+        weight, bias = (torch.from_numpy(a).float() for a in (heads.weight, heads.bias))
+        encoder.project.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
+    joint = new_joint(tokens, minilm, dims, recipe.memory)
+    if start is not None:
+        go_on_from(joint, start.joint)
+    looked_at = streams_of(held, heads(held.features.x), labels_of(held, recipe)) if held else []
+
+    def score(_step: int, mean: nn.Module) -> float | None:
+        assert isinstance(mean, Joint)
+        return mean_area(clip_areas(mean, looked_at, settings.window))
+
+    streams = streams_of(dataset, tokens, labels)
+    fit_joint(joint, streams, lookup(minilm), settings, folder, score if looked_at else None)
+    return Checkpoint(encoder.eval(), joint, settings, recipe, heads)
 
 
-def train(root: Path, work: Path, settings: Settings = DEFAULTS) -> Path:
-    """Train on the split ``train`` of ``root``'s clips.csv and on rendered scenes; → the checkpoint in ``work``.
+def go_on_from(joint: Joint, start: Joint) -> None:
+    """What pre-training learnt, into ``joint``; how it decides events stays its own, and so does the tokens' scale."""
+    if joint.dims != start.dims:
+        raise TrainingError(f"the checkpoint to start from has {start.dims}, this model {joint.dims}")
+    own = ("event_head", "now_head", "direct", "recency", "doubt", "peak", "scale")
+    learnt = {name: x for name, x in start.state_dict().items() if not name.startswith(own)}
+    joint.load_state_dict({**joint.state_dict(), **learnt})
 
-    Raises FileNotFoundError without clips.csv, ModuleNotFoundError without the packages that hold the weights.
+
+def _held_out(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Dataset | None]:
+    """Without a share of the groups, and undisturbed clips of these for early stopping to look at."""
+    if not recipe.held:
+        return dataset, None
+    groups = sorted({dataset.entries[i].group for i in dataset.features.entry})
+    turned = np.random.default_rng(recipe.train.seed).permutation(len(groups))
+    chosen = {groups[i] for i in turned[: max(1, round(recipe.held * len(groups)))]}
+    return dataset.where(lambda e: e.group not in chosen), dataset.clean().where(lambda e: e.group in chosen)
+
+
+def train(manifest: Manifest, work: Path, recipe: Recipe = DEFAULT, start: Path | None = None) -> Trained:
+    """Train on the split ``train`` of ``manifest`` and on rendered scenes, from a pre-trained checkpoint if ``start``
+    names one. A run that was stopped goes on when called again with the same.
+
+    Raises ModuleNotFoundError without the packages that hold the weights, TrainingError, and Stopped.
     """
     minilm = read_minilm()
-    dataset = gather(root, work, settings.size).only("train")
+    pretrained = Checkpoint.load(start) if start is not None else None
+    dataset = gather(manifest, work, recipe)
     path = work / "finetuned.pt"
-    fit(dataset, minilm, settings, work).save(path)
+    made = fit(dataset.only("train"), minilm, recipe, work, pretrained)
+    made.save(path)
     (work / STATE).unlink(missing_ok=True)
-    return path
+    return Trained(path, areas_on(dataset.only("val"), made))
+
+
+def areas_on(dataset: Dataset, made: Checkpoint) -> dict[str, float]:
+    """AUC by event on the undisturbed clips of ``dataset``, in float32."""
+    assert made.heads is not None and made.recipe is not None
+    clean = dataset.clean()
+    streams = streams_of(clean, made.heads(clean.features.x), labels_of(clean, made.recipe))
+    return clip_areas(made.joint, streams, made.settings.window)

@@ -16,6 +16,7 @@ Matrix = NDArray[np.float64]
 STRENGTH = (6.0, 2.0, 4.0)  # 1 / L2 penalty of each event for all rows together, by grouped cross-validation
 
 
+NEVER = -4.0  # logit of an event of which there is no example
 SCALED_BY = 16  # the first components have about unit variance
 
 
@@ -58,6 +59,8 @@ def _standard(x: NDArray[np.float32], mean: Matrix, spread: Matrix) -> NDArray[n
 def _logistic(x: NDArray[np.float32], known: Weighting, event: int, rows: NDArray[np.bool_]) -> tuple[Matrix, float]:
     rows = rows & (known.weights[:, event] > 0)
     weights = known.weights[rows, event]
+    if len(np.unique(known.labels[rows, event])) < 2:  # data of one's own may not show every event
+        return np.zeros(x.shape[1]), NEVER
     model = LogisticRegression(C=STRENGTH[event] / rows.sum(), max_iter=100)
     model.fit(x[rows], known.labels[rows, event], sample_weight=weights / weights.mean())
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])

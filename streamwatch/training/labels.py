@@ -1,42 +1,62 @@
 """What is known about each second of each clip: 1, 0, or not known."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwatch.training.data import Entry
+from streamwatch.training.data import Entry, Segment
 from streamwatch.training.features import Features
 
-__all__ = ["EVENTS", "Segment", "now_targets", "token_labels", "token_weights"]
+__all__ = ["EVENTS", "Labelling", "Segment", "now_targets", "token_labels", "token_weights"]
 
 EVENTS = ("fight", "fall", "shoplifting")
-Segment = tuple[float, float, str, str]
-"""start, end in seconds, label, caption."""
 DROP = 1.2  # seconds from a fall's onset to the floor; what one looks like who lies there is not known
 AFTER_FALL = 3  # seconds for which a fall counts as now
-SHOP = "mnnit_shoplifting"
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What a label leaves unsaid: ``unsaid`` names, for clips that show one event, others that may happen there too
+    and that nobody marked; sources in ``complete`` mark everything."""
+
+    unsaid: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"fight": ("fall",)})
+    complete: Sequence[str] = ("synthetic",)
+
+    def known(self, entry: Entry, event: str) -> bool:
+        if not entry.says(event):
+            return False
+        if entry.shows(event) or entry.source in self.complete or entry.annotates is not None:
+            return True
+        return not any(event in self.unsaid.get(label, ()) for label in (entry.label, *entry.also))
+
+
+DEFAULT = Labelling()
 
 
 def token_labels(
-    features: Features, entries: Sequence[Entry], segments: Mapping[str, Sequence[Segment]]
+    features: Features,
+    entries: Sequence[Entry],
+    segments: Mapping[str, Sequence[Segment]],
+    labelling: Labelling = DEFAULT,
 ) -> NDArray[np.float32]:
     """[n, E] with nan for what the source does not say. Shoplifting is weak: the act is somewhere in the clip."""
     labels = np.full((len(features.x), len(EVENTS)), np.nan, np.float32)
     for i, number in enumerate(features.entry):
         entry = entries[number]
         at = (float(features.start[i]), float(features.end[i]))
-        labels[i] = _known(entry, segments.get(entry.path, ()), at)
+        told = segments.get(entry.path, ())
+        labels[i] = [_value(entry, told, event, at) if labelling.known(entry, event) else np.nan for event in EVENTS]
     return labels
 
 
-def _known(entry: Entry, segments: Sequence[Segment], at: tuple[float, float]) -> tuple[float, float, float]:
-    shop = float(entry.label == "shoplifting")
-    if entry.label == "fight":  # people may fall in a real one; a rendered one says so
-        return (_share(segments, "fight", at), 0.0 if entry.source == "synthetic" else np.nan, 0.0)
-    if entry.label == "fall":
-        return (0.0, _falling(segments, at), 0.0)
-    return (0.0, 0.0, shop)
+def _value(entry: Entry, segments: Sequence[Segment], event: str, at: tuple[float, float]) -> float:
+    if not entry.shows(event):
+        return 0.0
+    if event == "fall":
+        return _falling(segments, at)
+    return _share(segments, event, at) if event == "fight" else 1.0
 
 
 def _share(segments: Sequence[Segment], event: str, at: tuple[float, float]) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,7 +13,7 @@ import torch
 
 from streamwatch.errors import TrainingError
 
-__all__ = ["read_state", "write_atomically", "write_state"]
+__all__ = ["read_state", "read_whole", "write_atomically", "write_state"]
 
 
 def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
@@ -31,6 +32,17 @@ def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
         os.close(folder)
 
 
+def read_whole(path: Path) -> dict[str, Any]:
+    """What :func:`write_atomically` wrote; no code in it is run. Raises FileNotFoundError and TrainingError."""
+    if path.exists() and not zipfile.is_zipfile(path):
+        raise TrainingError(f"{path}: not a file that training left, or half of one; remove it")
+    try:
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise TrainingError(f"{path}: not a file that training left: {error}") from error
+    return found
+
+
 def write_state(path: Path, state: Mapping[str, Any], key: str) -> None:
     """``state`` with torch's random numbers; ``key`` says of which run it is. ``rng`` is numpy's, 128-bit integers."""
     written = {**state, "rng": json.dumps(state["rng"]), "torch_rng": torch.get_rng_state(), "key": _short(key)}
@@ -39,10 +51,7 @@ def write_state(path: Path, state: Mapping[str, Any], key: str) -> None:
 
 def read_state(path: Path, key: str) -> dict[str, Any]:
     """What :func:`write_state` wrote, torch's random numbers put back. Raises TrainingError."""
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
-        raise TrainingError(f"{path}: not a state of a run ({error}); remove it to begin anew") from error
+    state = read_whole(path)
     if state.get("key") != _short(key):
         raise TrainingError(f"{path}: of a run with other settings or data; remove it, or take another --work")
     torch.set_rng_state(state.pop("torch_rng"))

@@ -44,9 +44,10 @@ def test_evaluate_prints_a_table_and_writes_json(clips: Path, tmp_path: Path) ->
     ("arguments", "code", "message"),
     [
         (["evaluate", "--clips", "none/clips.csv"], 1, "none/clips.csv"),
-        (["evaluate", "--clips", "other.csv"], 2, "must be called clips.csv"),
+        (["evaluate", "--clips", "other.jsonl"], 1, "other.jsonl: there is no such manifest"),
+        (["train", "finetune", "--clips", "x.csv", "--recipe", "videobert-smal"], 78, "did you mean 'videobert-small'"),
         (["train", "finetune", "--clips", "none/clips.csv"], 1, "none/clips.csv"),
-        (["export", "none.pt", "out", "--clips", "none/clips.csv"], 1, "none.pt"),
+        (["export", "none.pt", "out", "--clips", "none/clips.csv"], 1, "none/clips.csv"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -57,3 +58,9 @@ def test_what_is_missing_is_named(
     assert found.exit_code == code
     assert message in found.output
     assert "Traceback" not in found.output
+
+
+def test_a_checkpoint_that_is_missing_is_named(clips: Path) -> None:
+    found = CliRunner().invoke(app, ["export", "none.pt", "out", "--clips", str(clips)])
+    assert found.exit_code == 1
+    assert "none.pt" in found.output and "Traceback" not in found.output

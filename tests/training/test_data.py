@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import (
     CLEAN,
+    Entry,
     Variant,
     clips_of,
     draw_variant,
-    read_entries,
     read_pictures,
-    read_segments,
     sample_indices,
 )
+from streamwatch.training.recipe import Augment
 from tests.training.films import write_film
 
 
@@ -84,10 +85,22 @@ def test_variants_are_drawn_reproducibly_and_stay_mild() -> None:
         assert 0.75 <= v.speed <= 1.5
 
 
-def test_tables_are_read(tmp_path: Path) -> None:
-    head = "path,source,label,group,split,width,height,fps,frames,seconds,licence\n"
-    (tmp_path / "clips.csv").write_text(head + "a.mp4,s,fall,g1,val,64,64,25,50,2.0,MIT\n")
-    (tmp_path / "segments.csv").write_text('path,start_s,end_s,label,caption\na.mp4,0.5,1,fall,"falls, slowly"\n')
-    (entry,) = read_entries(tmp_path / "clips.csv")
-    assert (entry.label, entry.group, entry.split, entry.seconds) == ("fall", "g1", "val", 2.0)
-    assert read_segments(tmp_path / "segments.csv") == {"a.mp4": [(0.5, 1.0, "fall", "falls, slowly")]}
+def test_a_recipe_says_how_far_disturbances_go() -> None:
+    none = Augment(offset=0, speed=(1, 1), flip=0, crop=1, rotation=0, gain=(1, 1), bias=0, recompress=0)
+    assert draw_variant(np.random.default_rng(0), none) == CLEAN
+    always = [draw_variant(np.random.default_rng(i), Augment(flip=1, recompress=1, quality=(40, 40))) for i in range(9)]
+    assert all(v.flip and v.quality == 40 for v in always)
+
+
+def test_what_is_no_video_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video at all")
+    for name in ("a.mp4", "missing.mp4"):
+        with pytest.raises(TrainingError, match=name):
+            read_pictures(tmp_path / name)
+
+
+def test_an_entry_says_what_it_shows_and_what_it_was_looked_at_for() -> None:
+    entry = Entry("a", "s", "fight", "g", "train", 1.0, "", also=("fall",), annotates=frozenset({"fight", "fall"}))
+    assert entry.shows("fight") and entry.shows("fall") and not entry.shows("shoplifting")
+    assert entry.says("fall") and not entry.says("shoplifting")
+    assert Entry("a", "s", "normal", "g", "train", 1.0, "").says("shoplifting")

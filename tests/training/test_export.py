@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from streamwatch.models.pack import load_pack
+from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.evaluate import evaluate, table
 from streamwatch.training.export import export
-from streamwatch.training.finetune import Checkpoint
 from streamwatch.training.labels import EVENTS
+from streamwatch.training.manifest import read_manifest
 from streamwatch.training.minilm import MiniLM
 from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
@@ -49,7 +50,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
     checkpoint.save(folder / "model.pt")
     minilm = MiniLM({"embeddings.word_embeddings.weight": torch.randn(50, 32)}, "{}")
     root = data(folder / "data")
-    return root, folder / "pack", export(folder / "model.pt", root, folder / "pack", minilm=minilm)
+    return (
+        root,
+        folder / "pack",
+        export(folder / "model.pt", read_manifest(root / "clips.csv"), folder / "pack", minilm=minilm),
+    )
 
 
 def test_the_live_side_takes_the_pack(made: tuple[Path, Path, dict[str, Any]]) -> None:
@@ -72,7 +77,7 @@ def test_words_are_int8_with_a_scale_a_row(made: tuple[Path, Path, dict[str, Any
 
 
 def test_a_pack_is_measured_next_to_pixel_difference(made: tuple[Path, Path, dict[str, Any]]) -> None:
-    report = evaluate(made[0], str(made[1]), "val", ablations=True)
+    report = evaluate(read_manifest(made[0] / "clips.csv"), str(made[1]), "val", ablations=True)
     fight = report["events"]["fight"]
     assert (fight["clips"], fight["positives"]) == (2, 1)
     assert fight["pixel_difference_auc"] == 1.0, "speed tells these films apart"

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Images
 from streamwatch.training.features import Eyes, dump, eyes, load, save
+from streamwatch.training.recipe import FeatureRecipe
 from streamwatch.training.videobert import CELL_FEATURES
 from tests.training.films import write_film
 
@@ -33,7 +35,7 @@ def entry(path: str, seconds: float, source: str = "s") -> Entry:
 
 def test_every_file_is_seen_clean_first_and_then_disturbed(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", seconds=3.0)
-    found = dump(tmp_path, Brightness(), 32, variants=4, entries=[entry("a.mp4", 3.0)])
+    found = dump(tmp_path, [entry("a.mp4", 3.0)], Brightness(), 32, FeatureRecipe(variants=4))
     assert set(found.variant.tolist()) == {0, 1, 2, 3}
     clean = found.variant == 0
     assert found.start[clean].tolist() == [0, 1, 2]
@@ -43,16 +45,34 @@ def test_every_file_is_seen_clean_first_and_then_disturbed(tmp_path: Path) -> No
 
 def test_long_files_are_not_disturbed(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", seconds=2.0)
-    found = dump(tmp_path, Brightness(), 32, variants=6, entries=[entry("a.mp4", 100.0)])
+    found = dump(tmp_path, [entry("a.mp4", 100.0)], Brightness(), 32, FeatureRecipe(variants=6))
     assert set(found.variant.tolist()) == {0, 1}
 
 
 def test_dumping_twice_gives_the_same_and_files_keep_it(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", seconds=2.0)
-    one, two = (dump(tmp_path, Brightness(), 32, 3, [entry("a.mp4", 2.0)]) for _ in range(2))
+    one, two = (dump(tmp_path, [entry("a.mp4", 2.0)], Brightness(), 32, FeatureRecipe(variants=3)) for _ in range(2))
     np.testing.assert_array_equal(one.x, two.x)
     save(one, tmp_path / "deep" / "features.npz")
     np.testing.assert_array_equal(load(tmp_path / "deep" / "features.npz").x, one.x)
+
+
+def test_a_source_may_be_copied_less_often(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.mp4", seconds=2.0)
+    recipe = FeatureRecipe(variants=5, of_source={"shop": 2})
+    found = dump(tmp_path, [entry("a.mp4", 2.0, "shop"), entry("a.mp4", 2.0)], Brightness(), 32, recipe)
+    assert set(found.variant[found.entry == 0].tolist()) == {0, 1}
+    assert set(found.variant[found.entry == 1].tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_film(tmp_path / "a.mp4", seconds=2.0)
+    (tmp_path / "b.mp4").write_bytes(b"")
+    found = dump(tmp_path, [entry("b.mp4", 2.0), entry("a.mp4", 2.0)], Brightness(), 32, FeatureRecipe(variants=1))
+    assert set(found.entry.tolist()) == {1}
+    assert "b.mp4" in capsys.readouterr().err
+    with pytest.raises(TrainingError, match="not one of 1"):
+        dump(tmp_path, [entry("b.mp4", 2.0)], Brightness(), 32, FeatureRecipe(variants=1))
 
 
 def test_the_real_eyes_tell_moving_from_still(tmp_path: Path) -> None:

@@ -1,20 +1,21 @@
 """The training loop on made-up features: it learns, it is reproducible, it restrains itself."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry
 from streamwatch.training.dataset import Dataset
 from streamwatch.training.features import Features
-from streamwatch.training.finetune import Checkpoint, fit_joint, fit_tokens, new_joint, streams_of
+from streamwatch.training.finetune import fit_joint, fit_tokens, go_on_from, new_joint, streams_of
 from streamwatch.training.labels import EVENTS
+from streamwatch.training.recipe import Recipe, ShareRecipe, load_recipe
 from streamwatch.training.settings import Settings
-from streamwatch.training.videobert import CELL_FEATURES, ClipEncoder, Dims, Joint
+from streamwatch.training.videobert import CELL_FEATURES, Dims, Joint
 
 DIMS = Dims(dim=32, layers=1, heads=4, inner=32, ages=16, words=16)
 SETTINGS = Settings(window=8, steps=4, batch=6, texts=3, rate=1e-3)
@@ -43,7 +44,7 @@ def words(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
 def trained(settings: Settings = SETTINGS) -> tuple[Joint, Joint]:
     """(before, after)."""
     torch.manual_seed(0)
-    _, tokens, labels = fit_tokens(made(), 32, seed=0)
+    _, tokens, labels = fit_tokens(made(), 32)
     before, after = (new_joint(tokens, None, DIMS) for _ in range(2))
     after.load_state_dict(before.state_dict())
     torch.manual_seed(1)
@@ -53,7 +54,7 @@ def trained(settings: Settings = SETTINGS) -> tuple[Joint, Joint]:
 
 def test_tokens_begin_with_cross_fitted_event_logits() -> None:
     dataset = made()
-    heads, tokens, labels = fit_tokens(dataset, 32, seed=0)
+    heads, tokens, labels = fit_tokens(dataset, 32)
     assert tokens.shape == (96, 32)
     fights = labels[:, 0] == 1
     assert tokens[fights, 0].mean() > tokens[~fights, 0].mean()
@@ -62,7 +63,7 @@ def test_tokens_begin_with_cross_fitted_event_logits() -> None:
 
 
 def test_an_untrained_joint_averages_the_newest_logits_and_doubts_a_single_second() -> None:
-    _, tokens, _ = fit_tokens(made(), 32, seed=0)
+    _, tokens, _ = fit_tokens(made(), 32)
     joint = new_joint(tokens, None, DIMS).eval()
     visual = torch.full((1, 8, 32), 4.0)
     age = torch.arange(7, -1, -1).float()[None]
@@ -108,12 +109,52 @@ def test_streams_are_files_in_order_of_time() -> None:
     assert all(s.tokens[:, 0].tolist() == [0, 1, 2] for s in streams)
 
 
-def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    kept = Checkpoint(ClipEncoder(dim=32).eval(), Joint(DIMS).eval(), SETTINGS)
-    kept.save(tmp_path / "a" / "model.pt")
-    found = Checkpoint.load(tmp_path / "a" / "model.pt")
-    assert found.settings == SETTINGS
-    assert found.joint.dims == DIMS
-    for a, b in zip(kept.joint.parameters(), found.joint.parameters(), strict=True):
-        assert torch.equal(a, b)
+def test_adapters_learn_in_place_of_the_layers_and_are_merged() -> None:
+    pytest.importorskip("peft", reason="peft is not installed")
+    before, after = trained(SETTINGS.model_copy(update={"lora": 2, "fresh": 100.0}))
+    assert set(after.state_dict()) == set(before.state_dict())
+    assert not torch.equal(before.layers[0].query.weight, after.layers[0].query.weight)  # type: ignore[union-attr,arg-type]
+    assert torch.equal(before.layers[0].norm.weight, after.layers[0].norm.weight)  # type: ignore[union-attr,arg-type]
+    assert not torch.equal(before.event_head.weight, after.event_head.weight)
+    change = after.layers[0].query.weight - before.layers[0].query.weight  # type: ignore[union-attr,operator]
+    assert int(torch.linalg.matrix_rank(change, rtol=1e-3)) <= 2
+
+
+def test_a_foreign_basis_keeps_all_but_the_event_logits() -> None:
+    basis, *_ = fit_tokens(made(seed=1), 32)
+    heads, *_ = fit_tokens(made(), 32, Recipe(), basis)
+    np.testing.assert_array_equal(heads.weight[3:], basis.weight[3:])
+    assert not np.allclose(heads.weight[:3], basis.weight[:3])
+
+
+def test_an_event_without_examples_is_never_seen() -> None:
+    """Whoever has only fights can train on them."""
+    given = made()
+    fights = given.where(lambda e: e.label in ("fight", "normal"))
+    _, tokens, _ = fit_tokens(fights, 32)
+    assert (tokens[:, 1:3] == -4.0).all()
+
+
+def test_the_recipe_says_what_a_source_counts() -> None:
+    shares = ShareRecipe(away=0.5, sources={"film": {"away": 0.2, "fight": 0.25}})
+    assert shares.of("film", "fight", at_home=True) == 0.25
+    assert shares.of("film", "fall", at_home=True) == 1.0
+    assert shares.of("film", "fall", at_home=False) == pytest.approx(0.1)
+    assert shares.of("street", "fall", at_home=False) == 0.5
+
+
+def test_the_shipped_recipe_counts_as_the_bundled_pack_was_made() -> None:
+    shares = load_recipe("videobert-small").shares
+    found = [shares.of("synthetic", e, True) for e in ("fight", "fall")]
+    assert [*found, shares.of("mnnit_shoplifting", "fight", False)] == pytest.approx([0.2, 0.05, 0.02])
+
+
+def test_what_pretraining_learnt_is_taken_over_but_not_how_it_decides() -> None:
+    torch.manual_seed(3)
+    start, joint = Joint(DIMS), Joint(DIMS)
+    own = joint.event_head.weight.clone()
+    go_on_from(joint, start)
+    assert torch.equal(joint.embed.weight, start.embed.weight)
+    assert torch.equal(joint.event_head.weight, own)
+    with pytest.raises(TrainingError, match="inner=64"):
+        go_on_from(joint, Joint(Dims(dim=32, layers=1, heads=4, inner=64, ages=16, words=16)))

@@ -5,7 +5,7 @@ import pytest
 
 from streamwatch.training.data import Entry
 from streamwatch.training.features import Features
-from streamwatch.training.labels import EVENTS, now_targets, token_labels, token_weights
+from streamwatch.training.labels import EVENTS, Labelling, now_targets, token_labels, token_weights
 
 NAN = float("nan")
 
@@ -43,6 +43,32 @@ def test_a_fall_counts_from_its_onset_and_what_follows_is_not_known() -> None:
 
 def test_a_fall_without_times_says_nothing() -> None:
     assert np.isnan(token_labels(seconds(3), [entry("fall")], {})[:, 1]).all()
+
+
+def test_what_a_source_does_not_annotate_is_not_known() -> None:
+    given = Entry("a.mp4", "s", "normal", "g", "train", 5.0, "", annotates=frozenset({"fall"}))
+    np.testing.assert_array_equal(token_labels(seconds(1), [given], {}), [[NAN, 0, NAN]])
+
+
+def test_who_looked_for_falls_in_fights_is_believed() -> None:
+    given = Entry("a.mp4", "s", "fight", "g", "train", 5.0, "", annotates=frozenset({"fight", "fall"}))
+    np.testing.assert_array_equal(token_labels(seconds(1), [given], {}), [[1, 0, NAN]])
+
+
+def test_a_clip_may_show_two_events() -> None:
+    given = Entry("a.mp4", "s", "fight", "g", "train", 5.0, "", also=("fall",))
+    labels = token_labels(seconds(3), [given], {"a.mp4": [(0.0, 3.0, "fight", ""), (1.0, 3.0, "fall", "")]})
+    np.testing.assert_array_equal(labels[:, :2], [[1, 0], [1, 1], [1, NAN]])
+
+
+def test_the_recipe_says_what_labels_leave_unsaid() -> None:
+    given = [entry("fight", source="ours")]
+    says_all = Labelling(complete=("ours",))
+    assert token_labels(seconds(1), given, {}, says_all).tolist() == [[1, 0, 0]]
+    np.testing.assert_array_equal(
+        token_labels(seconds(1), [entry("fall")], {"a.mp4": [(0, 2, "fall", "")]}, Labelling({"fall": ["fight"]}))[0],
+        [NAN, 1, 0],
+    )
 
 
 def test_files_weigh_as_the_root_of_their_seconds() -> None:

@@ -1,0 +1,127 @@
+"""A recipe: one YAML file that says how a published figure was made. Shipped ones lie in ``recipes/``.
+
+What the library itself does not know stands here: which sources mark what, how much each counts, how clips are
+disturbed. Any key may be left out; what it then means is said by the defaults below.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from streamwatch.config import explain
+from streamwatch.document import nearest, read_document
+from streamwatch.errors import ConfigError
+from streamwatch.training.settings import Settings
+
+__all__ = [
+    "RECIPES",
+    "Augment",
+    "FeatureRecipe",
+    "LabelRecipe",
+    "Recipe",
+    "ShareRecipe",
+    "load_recipe",
+    "recipe_names",
+]
+
+RECIPES = Path(__file__).parent / "recipes"
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=100)]
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augment(_Strict):
+    """How clips are disturbed before they are seen: drawn anew for each copy, mild enough to stay the same event."""
+
+    offset: Annotated[float, Field(ge=0, le=1, description="seconds by which the cuts move, at most")] = 0.5
+    speed: Range = (0.8, 1.35)
+    flip: Annotated[Share, Field(description="share that is mirrored")] = 0.5
+    crop: Annotated[float, Field(gt=0, le=1, description="smallest side that is left")] = 0.8
+    rotation: Annotated[float, Field(ge=0, le=45, description="degrees, either way")] = 7.0
+    gain: Range = (0.75, 1.3)
+    bias: Annotated[float, Field(ge=0, le=128, description="grey levels, either way")] = 20.0
+    recompress: Annotated[Share, Field(description="share that goes through JPEG once more")] = 0.4
+    quality: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=100)]] = (25, 85)
+
+    @field_validator("speed", "gain", "quality")
+    @classmethod
+    def _rises(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"must be [lowest, highest], not {list(value)}")
+        return value
+
+
+class FeatureRecipe(_Strict):
+    """What is seen of each clip. ``of_source``: copies of the clips of a source in place of ``variants``."""
+
+    variants: Annotated[int, Field(ge=1, le=64, description="copies of a clip: one clean, one half a second on")] = 8
+    of_source: dict[str, Annotated[int, Field(ge=1, le=64)]] = {}
+    rendered: Annotated[int, Field(ge=0, le=64, description="rounds of rendered scenes beside the clips")] = 16
+    backbone: Annotated[str | None, Field(description="folder or name of a Hugging Face model; else Lite0")] = None
+    augment: Augment = Augment()
+
+
+class LabelRecipe(_Strict):
+    """``unsaid``: in clips that show the one event, the others may happen too and nobody marked them, except in
+    sources that are ``complete``."""
+
+    unsaid: dict[str, list[str]] = {"fight": ["fall"]}
+    complete: list[str] = ["synthetic"]
+
+
+class ShareRecipe(_Strict):
+    """How much a clip counts. For events that its source shows anywhere: 1, or what ``sources`` says of the event; for
+    others, as a negative of another place, ``away``, times what the source says of ``away``: more makes the net learn
+    places."""
+
+    away: Share = 0.1
+    sources: dict[str, dict[str, Weight]] = {}
+
+    def of(self, source: str, event: str, at_home: bool) -> float:
+        own = self.sources.get(source, {})
+        return own.get(event, 1.0) if at_home else self.away * own.get("away", 1.0)
+
+
+class Recipe(_Strict):
+    """``memory``: seconds that count as now before training refines it. ``held``: share of the training groups on
+    which early stopping looks; they are not trained on."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "own"
+    about: str = ""
+    features: FeatureRecipe = FeatureRecipe()
+    labels: LabelRecipe = LabelRecipe()
+    shares: ShareRecipe = ShareRecipe()
+    memory: dict[str, Annotated[int, Field(ge=1, le=32)]] = {"fight": 2, "fall": 3, "shoplifting": 10}
+    held: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    train: Settings = Settings()
+
+    @model_validator(mode="after")
+    def _stops_on_something(self) -> Self:
+        if self.train.patience and not self.held:
+            raise ValueError("train.patience needs held: the share of the training groups to look at, e.g. 0.2")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """What ships."""
+    return sorted(path.stem for path in RECIPES.glob("*.yml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A shipped recipe by its name, or a file. Raises ConfigError with every fault, one a line."""
+    path = RECIPES / f"{name}.yml"
+    if not path.is_file():
+        path = Path(name)
+        if not path.is_file():
+            known = recipe_names()
+            raise ConfigError(f"recipe {name!r}: no such file, nor one of {', '.join(known)}{nearest(name, known)}")
+    document = read_document(path)
+    try:
+        return Recipe.model_validate({} if document is None else document)
+    except ValidationError as error:
+        raise ConfigError(explain(error, str(path), Recipe)) from None

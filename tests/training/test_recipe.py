@@ -1,0 +1,52 @@
+"""Recipes: what ships is valid, what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+from streamwatch.errors import ConfigError
+from streamwatch.training.recipe import Recipe, load_recipe, recipe_names
+from streamwatch.training.settings import Settings
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_what_ships_is_valid_and_named_after_its_file(name: str) -> None:
+    found = load_recipe(name)
+    assert found.name == name
+    assert found.about
+
+
+def test_the_bundled_packs_recipe_is_the_default_training() -> None:
+    found = load_recipe("videobert-small")
+    assert found.train == Settings()
+    assert found.features.of_source == {"mnnit_shoplifting": 4}
+
+
+def test_a_file_may_leave_everything_out(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("# nothing yet\n")
+    assert load_recipe(str(tmp_path / "mine.yml")) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {stepz: 3}", "train.stepz: unknown key; did you mean 'steps'?"),
+        ("train: {rate: fast}", "train.rate"),
+        ("features: {augment: {speed: [2, 1]}}", "features.augment.speed: must be [lowest, highest]"),
+        ("train: {patience: 3}", "held"),
+        ("name: Über", "name"),
+        ("features: {variants: 0}\nlabel: {}", "label: unknown key; did you mean 'labels'?"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(str(path))
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_the_nearest_shipped_recipe_is_suggested() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'videobert-small'"):
+        load_recipe("videobert-smal")
