@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from streamwatch.training.data import Entry, Segment
 from streamwatch.training.features import Features
 
-__all__ = ["EVENTS", "Labelling", "Segment", "now_targets", "token_labels", "token_weights"]
+__all__ = ["EVENTS", "Labelling", "now_targets", "token_labels", "token_weights"]
 
 EVENTS = ("fight", "fall", "shoplifting")
 DROP = 1.2  # seconds from a fall's onset to the floor; what one looks like who lies there is not known

@@ -7,8 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from streamwatch.training.data import FRAMES, Entry, Picture, Variant
-from streamwatch.training.labels import Segment
+from streamwatch.training.data import FRAMES, Entry, Picture, Segment, Variant
 from streamwatch.video.synthetic import PLOTS, Scene
 
 __all__ = ["cast", "entry_of", "look", "pictures_of", "segments_of", "stagings"]
