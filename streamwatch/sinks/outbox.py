@@ -43,8 +43,8 @@ class Outbox(Protocol):
         """
         ...
 
-    def acknowledge(self, sequence: int) -> None:
-        """Take an entry off the line; unknown numbers are ignored."""
+    def acknowledge(self, *sequences: int) -> None:
+        """Take entries off the line; unknown numbers are ignored."""
         ...
 
     def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
@@ -125,10 +125,11 @@ class MemoryOutbox:
         with self._arrived:
             return Held(next(iter(self._entries), self._last + 1), self._last)
 
-    def acknowledge(self, sequence: int) -> None:
-        """Forget an entry; unknown numbers are ignored."""
+    def acknowledge(self, *sequences: int) -> None:
+        """Forget entries; unknown numbers are ignored."""
         with self._arrived:
-            self._entries.pop(sequence, None)
+            for sequence in sequences:
+                self._entries.pop(sequence, None)
 
     def oldest(self) -> float | None:
         """When the oldest entry was put in (UTC s), None if nothing waits."""

@@ -70,6 +70,7 @@ class Relay:
         self._sent: dict[int, _Sent] = {}
         self._waiting: list[Entry] = []
         self._cursor = 0
+        self._arrived: list[int] = []  # acknowledged by the broker, not yet taken off the outbox
         self._again = 0  # of those sent
         self._resume = 0.0  # monotonic s before which nothing is handed over
         self._refused: list[str] = []  # topics of states, said again at
@@ -94,6 +95,7 @@ class Relay:
                 self._give_up(event)
             elif isinstance(event, Message):
                 messages.append(event)
+        self._take_off()
         self._watch()
         return messages
 
@@ -123,6 +125,7 @@ class Relay:
             for event in self._connection.events(_TURN):
                 if isinstance(event, Acknowledged):
                     self._acknowledged(event)
+        self._take_off()
         return mid is not None and mid not in self._sent
 
     def abandon(self) -> None:
@@ -251,10 +254,16 @@ class Relay:
         elif sent.entry is None:
             self._book.confirmed(sent.topic)  # no notice's topic means anything to it
         elif not sent.again:
-            self._site.outbox.acknowledge(sent.entry.sequence)
+            self._arrived.append(sent.entry.sequence)
             if not sent.entry.earlier:
                 latency = self._site.now() - (time.monotonic() - event.at) - sent.entry.alert.time
                 metrics.alert_latency.labels(sent.entry.alert.rule).observe(max(0.0, latency))
+
+    def _take_off(self) -> None:
+        """One transaction for all that arrived: each costs a turn of the disk. Raises SinkError."""
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            self._site.outbox.acknowledge(*arrived)
 
     def _hold_back(self, sent: _Sent) -> None:
         again = time.monotonic() + _REFUSED_DELAY

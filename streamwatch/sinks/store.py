@@ -94,10 +94,13 @@ class SqliteOutbox:
                 return []
             return self._select("acked = 0 AND sequence > ?", after, limit)
 
-    def acknowledge(self, sequence: int) -> None:
-        """Take an alert off the line; unknown numbers are ignored. Raises SinkError if the file cannot be written."""
+    def acknowledge(self, *sequences: int) -> None:
+        """Take alerts off the line, all in one transaction; unknown numbers are ignored.
+
+        Raises SinkError if the file cannot be written.
+        """
         with self._lock:
-            self._took(self._write(partial(self._mark, sequence)))
+            self._took(self._write(partial(self._mark, sequences)))
             self._pruning = self._pruning and self._waiting > 0
 
     def alerts_after(self, sequence: int, limit: int) -> list[Entry]:
@@ -170,10 +173,13 @@ class SqliteOutbox:
         gone = give_up(self._db, self._bounds, (self._waiting + 1, self._size + len(payload)), entry.stored)
         return entry, len(payload), gone
 
-    def _mark(self, sequence: int) -> list[int]:
-        self._trim(self._last)
+    def _mark(self, sequences: tuple[int, ...]) -> list[int]:
         query = "UPDATE alerts SET acked = 1 WHERE sequence = ? AND acked = 0 RETURNING size"
-        return [row[0] for row in self._db.execute(query, (sequence,)).fetchall()]
+        sizes = []
+        for sequence in sequences:
+            self._trim(self._last)
+            sizes += [row[0] for row in self._db.execute(query, (sequence,)).fetchall()]
+        return sizes
 
     def _trim(self, last: int) -> None:
         """Forget what is acknowledged or given up and old; the newest row stays: it holds the count."""
@@ -230,7 +236,7 @@ class SqliteOutbox:
         return entries
 
     def _pass_over(self, sequence: int) -> list[int]:
-        sizes = self._mark(sequence)
+        sizes = self._mark((sequence,))
         change = f"UPDATE alerts SET acked = {GIVEN_UP}, payload = 'unreadable', size = 0 WHERE sequence = ?"
         self._db.execute(change, (sequence,))
         return sizes

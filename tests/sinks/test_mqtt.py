@@ -247,11 +247,11 @@ class TestBrokerFaults:
         class Failing(MemoryOutbox):
             failures = 1
 
-            def acknowledge(self, sequence: int) -> None:
+            def acknowledge(self, *sequences: int) -> None:
                 if self.failures:
                     self.failures -= 1
                     raise SinkError("disk full")
-                super().acknowledge(sequence)
+                super().acknowledge(*sequences)
 
         site = make_site(Failing())
         running(MqttSink(site, mosquitto.config()))
