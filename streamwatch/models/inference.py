@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwatch.activity import activity
 from streamwatch.errors import InferenceError, MailboxClosedError
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
-from streamwatch.models.activity import activity
 from streamwatch.models.detection import Detection, ModelInfo, Token, Vector
 from streamwatch.models.pack import Card
+from streamwatch.models.still import Stills
 from streamwatch.models.window import TokenWindow, Window
 from streamwatch.video.frame import Clip
 
@@ -54,6 +55,7 @@ class Inference:
         self._metrics = metrics
         self._windows: dict[str, TokenWindow] = {}
         self._suspects: set[str] = set()  # cameras whose last clip was damaged
+        self._stills = Stills()
         self._failures = 0
 
     def run(
@@ -120,22 +122,41 @@ class Inference:
         return self._score(self._encode(clips))
 
     def _encode(self, clips: Sequence[Clip]) -> list[Token]:
+        known = [self._stills.token(clip) for clip in clips]
+        new = [clip for clip, token in zip(clips, known, strict=True) if token is None]
+        fresh = iter(self._encode_batch(new) if new else ())
+        for clip, token in zip(clips, known, strict=True):
+            self._metrics.tokens.labels(clip.camera, "encoded" if token is None else "still").inc()
+        return [next(fresh) if token is None else token for token in known]
+
+    def _encode_batch(self, clips: Sequence[Clip]) -> list[Token]:
         began = time.perf_counter()
         embedding, grid, motion = self._model.encode(np.stack([clip.frames for clip in clips]))
         self._metrics.stage_seconds.labels("encode").observe(time.perf_counter() - began)
-        for clip in clips:
-            self._metrics.tokens.labels(clip.camera, "encoded").inc()
         cells = self._model.card.grid
-        return [
+        tokens = [
             Token(
                 clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], activity(clip.frames, cells),
                 clip.epoch, clip.index,
             )
             for i, clip in enumerate(clips)
         ]  # fmt: skip
+        for clip, token in zip(clips, tokens, strict=True):
+            self._stills.keep(clip, token)
+        return tokens
 
     def _score(self, tokens: Sequence[Token]) -> list[Detection]:
         windows = [window for token in tokens for window in self._slide(token)]
+        known = [self._stills.scores(window) for window in windows]
+        new = [window for window, row in zip(windows, known, strict=True) if row is None]
+        fresh = iter(self._score_batch(new) if new else ())
+        now = self._now()
+        return [
+            self._detect(window, next(fresh) if row is None else row, now)
+            for window, row in zip(windows, known, strict=True)
+        ]
+
+    def _score_batch(self, windows: Sequence[Window]) -> NDArray[np.float64]:
         began = time.perf_counter()
         probabilities = self._model.score(
             np.stack([window.visual for window in windows]),
@@ -143,8 +164,9 @@ class Inference:
             np.stack([window.mask for window in windows]),
         )
         self._metrics.stage_seconds.labels("score").observe(time.perf_counter() - began)
-        now = self._now()
-        return [self._detect(window, row, now) for window, row in zip(windows, probabilities, strict=True)]
+        for window, row in zip(windows, probabilities, strict=True):
+            self._stills.keep_scores(window, row)
+        return probabilities
 
     def _slide(self, token: Token) -> list[Window]:
         ring = self._windows.setdefault(token.camera, TokenWindow(self._model.card.window))

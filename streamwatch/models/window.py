@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwatch.models.activity import level
+from streamwatch.activity import level
 from streamwatch.models.detection import Token, Vector
 
 __all__ = ["TokenWindow", "Window", "pool"]

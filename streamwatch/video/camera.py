@@ -8,6 +8,7 @@ from contextlib import closing
 
 import structlog
 
+from streamwatch.activity import activity, level
 from streamwatch.config import CameraConfig
 from streamwatch.errors import EndOfStreamError, MailboxClosedError, SourceError
 from streamwatch.metrics import Metrics
@@ -16,14 +17,17 @@ from streamwatch.video.backoff import Backoff
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.cutter import Cutter
 from streamwatch.video.frame import Clip
-from streamwatch.video.picture import Opening, Tally
+from streamwatch.video.picture import Opening, Picture, Tally
 from streamwatch.video.source import open_source
+from streamwatch.video.stillness import STATES as DECODING
+from streamwatch.video.stillness import Stillness
 from streamwatch.video.window import ClipTiming
 
 __all__ = ["REASONS", "STATES", "Camera", "read_clips"]
 
 STATES = ("connecting", "online", "offline", "disabled", "failed")
 REASONS = ("refused", "unauthorized", "not_found", "timeout", "end_of_stream", "invalid", "error")
+GRID = 10  # cells of the picture, for its level of motion: as it was measured
 POLL = 0.2  # seconds between looks at whether a waiting camera was switched on or off
 
 log = structlog.get_logger("streamwatch.camera")
@@ -107,7 +111,10 @@ class Camera:
     def _watch(self, stop: threading.Event, tally: Tally) -> None:
         """Cut clips until ``stop`` or ``enable(False)``."""
         config = self._config
-        opening = Opening(config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, tally)
+        stillness = Stillness() if config.decode == "auto" else None
+        opening = Opening(
+            config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally
+        )
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:
@@ -116,11 +123,14 @@ class Camera:
                 now = time.monotonic()
                 if not self._since:
                     self._found(now)
-                for clip in self._cutter.observe(picture, now, self._clock.at(now)):
+                arrival = now - picture.late
+                for clip in self._cutter.observe(picture, arrival, self._clock.at(arrival)):
                     self._metrics.clips.labels(self.name).inc()
+                    if stillness is not None:
+                        _teach(stillness, clip, picture)
                     self._deliver(clip)
                 if now - read >= 1.0:
-                    self._meter.read(tally)
+                    self._meter.read(tally, stillness)
                     read = now
         raise EndOfStreamError(f"{config.url}: the stream ended")
 
@@ -164,8 +174,11 @@ class _Meter:
         self._errors = metrics.decode_errors.labels(camera)
         self._skipped = metrics.packets_skipped.labels(camera)
         self._decode = metrics.stage_seconds.labels("decode")
+        self._states = metrics.decode_state
+        self._camera = camera
+        self._state = ""
 
-    def read(self, tally: Tally) -> None:
+    def read(self, tally: Tally, stillness: Stillness | None = None) -> None:
         """Count what came since the last call, and begin again."""
         self._packets.inc(tally.packets)
         self._frames.inc(tally.frames)
@@ -175,18 +188,44 @@ class _Meter:
             self._decode.observe(tally.decode_seconds)  # of about one second of one camera
         tally.packets = tally.frames = tally.errors = tally.skipped = 0
         tally.decode_seconds = 0.0
+        if stillness is not None and stillness.state != self._state:
+            self._change(stillness.state)
+
+    def _change(self, state: str) -> None:
+        for other in DECODING:
+            self._states.labels(self._camera, other).set(other == state)
+        if state == "uninformative":
+            log.info("the sizes of its packets do not tell motion; all is decoded", camera=self._camera)
+        self._state = state
 
 
-def read_clips(url: SecretUrl, timing: ClipTiming, camera: str = "file", start: float = 0.0) -> Iterator[Clip]:
+def _teach(stillness: Stillness, clip: Clip, newest: Picture) -> None:
+    """Tell what the ``clip`` that ends with the picture ``newest`` showed."""
+    if newest.pts is not None and not clip.still:
+        stillness.looked(newest.pts, clip.end - clip.start, level(activity(clip.frames, GRID)))
+
+
+def read_clips(
+    url: SecretUrl,
+    timing: ClipTiming,
+    camera: str = "file",
+    start: float = 0.0,
+    stillness: Stillness | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Clip]:
     """The clips of a file, scene or stream as fast as they can be read, without a thread; the live path otherwise.
 
-    ``at`` is ``start`` plus the stream's own time since its first picture. Raises SourceError.
+    ``at`` is ``start`` plus the stream's own time since its first picture. With ``stillness`` it is decoded on demand.
+    Raises SourceError.
     """
     cutter = Cutter(camera, timing)
     first: float | None = None
-    with closing(open_source(Opening(url))) as source:
+    with closing(open_source(Opening(url, stillness=stillness, tally=tally or Tally()))) as source:
         for number, picture in enumerate(source):
             pts = number / 25 if picture.pts is None else picture.pts
             first = pts if first is None else first
-            yield from cutter.observe(picture, pts, start + pts - first)
+            for clip in cutter.observe(picture, pts, start + pts - first):
+                if stillness is not None:
+                    _teach(stillness, clip, picture)
+                yield clip
     yield from cutter.finish()

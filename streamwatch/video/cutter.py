@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from streamwatch.video.clock import PtsClock
-from streamwatch.video.frame import Clip
+from streamwatch.video.frame import Clip, Image
 from streamwatch.video.mask import PrivacyMask
 from streamwatch.video.picture import Picture
 from streamwatch.video.window import ClipTiming, ClipWindow
@@ -25,10 +25,10 @@ class Cutter:
         masks: Sequence[Sequence[tuple[float, float]]] = (),
         on_gap: Callable[[str, int], None] = lambda reason, samples: None,
     ) -> None:
-        mask = PrivacyMask(masks, timing.size)
-        self._window = ClipWindow[Picture](
-            camera, timing, lambda picture: mask.apply(picture.scale(timing.size)), on_gap
-        )
+        self._mask = PrivacyMask(masks, timing.size)
+        self._size = timing.size
+        self._window = ClipWindow[Picture](camera, timing, self._scale, on_gap)
+        self._still: tuple[Picture, Image] | None = None
         self._clock = PtsClock()
         self._shape: tuple[int, int] | None = None
 
@@ -41,14 +41,24 @@ class Cutter:
         self._shape = picture.shape
         if gap is not None:
             self._window.gap(gap)
-        return self._window.observe(picture, stamp.pts, stamp.at, picture.damaged)
+        return self._window.observe(picture, stamp.pts, stamp.at, picture.damaged, picture.still is not None)
 
     def restart(self, reason: str) -> None:
         """The connection is over: the next picture is of another one, with another clock."""
         self._window.gap(reason)
         self._clock = PtsClock()
         self._shape = None
+        self._still = None
 
     def finish(self) -> list[Clip]:
         """The clip that the last picture of a file completes."""
         return self._window.finish()
+
+    def _scale(self, picture: Picture) -> Image:
+        """What the model sees of ``picture``; one array for all that repeat the same one."""
+        repeated = picture.still
+        if repeated is None:
+            return self._mask.apply(picture.scale(self._size))
+        if self._still is None or self._still[0] is not repeated:
+            self._still = repeated, self._mask.apply(repeated.scale(self._size))
+        return self._still[1]

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -16,12 +16,12 @@ from av.video.stream import VideoStream
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
 from streamwatch.secret import SecretUrl
 from streamwatch.video.backlog import Backlog
-from streamwatch.video.frame import Image
+from streamwatch.video.decoder import Decoder, FramePicture, Packet
+from streamwatch.video.demand import Demand
 from streamwatch.video.pacing import paced
 from streamwatch.video.picture import Opening, Picture
-from streamwatch.video.scale import scale
 
-__all__ = ["FfmpegSource", "FramePicture"]
+__all__ = ["FfmpegSource"]
 
 # What each scheme may open, directly, by redirect or from a playlist: never another scheme, never a local file.
 PROTOCOLS = {
@@ -47,24 +47,6 @@ REASONS: dict[type[Exception], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FramePicture:
-    """A decoded frame, still in its pixel format."""
-
-    pts: float | None
-    frame: av.VideoFrame
-    damaged: bool = False
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.frame.width, self.frame.height
-
-    def scale(self, size: int) -> Image:
-        """Straight from YUV to uint8 [size, size, 3] RGB."""
-        return scale(self.frame, size)
-
-
 class FfmpegSource:
     """RTSP, HTTP or a file. Opens at once, within ``open_timeout``; a read that stalls ends by ``read_timeout``.
 
@@ -76,7 +58,6 @@ class FfmpegSource:
         self._opening = opening
         self._remote = opening.url.scheme != "file"
         self._live = self._remote and opening.wait is not None
-        self._damaged = False  # since the last keyframe
         with _translated(opening.url, opening.open_timeout):
             self._container = _open(opening)
         try:
@@ -85,6 +66,8 @@ class FfmpegSource:
             self._container.close()
             raise
         self._undated = self._live and self._container.format.name == "mpjpeg"
+        self._unpaced = self._undated or (self._live and opening.url.scheme in ("rtsp", "rtsps"))
+        self._decoder = Decoder(self._stream, opening.tally)
 
     @property
     def codec(self) -> str:
@@ -96,8 +79,7 @@ class FfmpegSource:
         if wait is None:
             yield from pictures
         else:
-            at_its_own_pace = self._undated or self._opening.url.scheme in ("rtsp", "rtsps")
-            yield from pictures if at_its_own_pace else paced(pictures, wait)
+            yield from pictures if self._unpaced else paced(pictures, wait)
             raise EndOfStreamError(f"{self._opening.url}: the stream ended")
 
     def close(self) -> None:
@@ -107,38 +89,29 @@ class FfmpegSource:
     def _dated(self) -> Iterator[Picture]:
         """Pictures with their pts. A file without any has its frame rate; RTSP's first pictures often have none."""
         step = 1 / float(self._stream.average_rate or 25)
-        for number, frame in enumerate(self._frames()):
-            pts: float | None = None if self._undated else frame.time
-            if pts is None and not self._live:
-                pts = number * step
-            if pts is not None or self._undated or number >= UNDATED:
-                yield FramePicture(pts, frame, self._damaged)
+        for number, picture in enumerate(self._pictures()):
+            if self._undated:
+                yield replace(picture, pts=None) if isinstance(picture, FramePicture) else picture
+            elif picture.pts is not None:
+                yield picture
+            elif isinstance(picture, FramePicture) and not self._live:
+                yield replace(picture, pts=number * step)
+            elif number >= UNDATED:
+                yield picture
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
+    def _pictures(self) -> Iterator[Picture]:
+        take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode
+        if self._opening.stillness is not None and not self._undated:
+            take = Demand(self._decoder, self._opening.stillness, self._unpaced).take
         seen = time.monotonic()
         for packet in self._packets():
-            for frame in self._decode(packet):
-                self._damaged = frame.is_corrupt or (self._damaged and not frame.key_frame)
-                self._opening.tally.errors += frame.is_corrupt
-                yield frame
+            for picture in take(packet):
+                yield picture
                 seen = time.monotonic()
             if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
 
-    def _decode(self, packet: "av.Packet[VideoStream]") -> list[av.VideoFrame]:
-        tally = self._opening.tally
-        began = time.perf_counter()
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            tally.errors += 1
-            self._damaged = True
-            frames = []
-        tally.decode_seconds += time.perf_counter() - began
-        tally.frames += len(frames)
-        return frames
-
-    def _packets(self) -> Iterator["av.Packet[VideoStream]"]:
+    def _packets(self) -> Iterator[Packet]:
         """What is to be decoded; at the end an empty packet that drains the decoder."""
         opening, backlog = self._opening, Backlog()
         packets = self._container.demux(self._stream)
@@ -160,7 +133,7 @@ class FfmpegSource:
             else:
                 yield packet
 
-    def _late(self, packet: "av.Packet[VideoStream]", backlog: Backlog) -> bool:
+    def _late(self, packet: Packet, backlog: Backlog) -> bool:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
         if not self._live or self._undated or packet.pts is None or packet.time_base is None:
             return False
@@ -195,8 +168,6 @@ def _video(container: InputContainer, url: SecretUrl) -> VideoStream:
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise SourceError(f"{url}: its codec cannot be decoded by this FFmpeg", "invalid")
-    stream.codec_context.thread_count = 1  # cameras are the parallelism
-    stream.codec_context.thread_type = "NONE"
     return stream
 
 

@@ -16,7 +16,8 @@ class Frame:
     """One decoded picture, already at the model's size.
 
     ``seq`` counts the sampled frames of one connection; ``pts`` is the stream's clock in seconds;
-    ``at`` is UTC seconds (epoch); ``image`` is uint8 [S, S, 3] RGB; ``damaged`` as in Clip.
+    ``at`` is UTC seconds (epoch); ``image`` is uint8 [S, S, 3] RGB; ``damaged`` as in Clip;
+    ``still``: it repeats the last decoded picture.
     """
 
     camera: str
@@ -25,6 +26,7 @@ class Frame:
     at: float
     image: Image
     damaged: bool = False
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class Clip:
     ``start`` and ``end`` are UTC seconds of the first and last frame; ``frames`` is uint8 [T, S, S, 3];
     ``epoch`` rises with each gap (reconnect, resolution change, pts jump), so that a window is never spliced;
     ``index`` counts the clips of one epoch from 0, so that a dropped clip shows as a hole;
-    ``damaged``: the decoder found errors in a picture or in one that it builds on, so what is seen may not be there.
+    ``damaged``: the decoder found errors in a picture or in one that it builds on, so what is seen may not be there;
+    ``still``: the share of frames that were not decoded, because nothing moved, and repeat the last one that was; at
+    1.0 they are all the same.
     """
 
     camera: str
@@ -44,3 +48,4 @@ class Clip:
     epoch: int
     index: int
     damaged: bool = False
+    still: float = 0.0

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from streamwatch.secret import SecretUrl
 from streamwatch.video.frame import Image
+from streamwatch.video.stillness import Stillness
 
 __all__ = ["ArrayPicture", "Opening", "Picture", "Source", "Tally"]
 
@@ -24,6 +25,14 @@ class Picture(Protocol):
     @property
     def damaged(self) -> bool:
         """Whether the decoder found errors in it or in a picture that it builds on."""
+
+    @property
+    def late(self) -> float:
+        """Seconds that it was kept before it was handed on."""
+
+    @property
+    def still(self) -> "Picture | None":
+        """The decoded picture that it repeats because nothing has moved since; None for one that was decoded."""
 
     def scale(self, size: int) -> Image:
         """The whole picture squashed to uint8 [size, size, 3] RGB."""
@@ -53,13 +62,14 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
-    the source runs as fast as it can and its end is clean."""
+    the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand."""
 
     url: SecretUrl
     transport: str = "tcp"
     open_timeout: float = 5.0
     read_timeout: float = 5.0
     wait: Callable[[float], object] | None = None
+    stillness: Stillness | None = None
     tally: Tally = field(default_factory=Tally)
 
 
@@ -70,6 +80,8 @@ class ArrayPicture:
     pts: float | None
     image: Image
     damaged: bool = False
+    late: float = 0.0
+    still: Picture | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

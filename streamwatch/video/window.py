@@ -58,6 +58,7 @@ class _Held(Generic[P]):
     pts: float
     at: float
     damaged: bool
+    still: bool
     image: Image | None = None
 
 
@@ -89,13 +90,13 @@ class ClipWindow(Generic[P]):
         self._seq = 0  # samples since the camera began
         self._epoch = 0
 
-    def observe(self, picture: P, pts: float, at: float, damaged: bool = False) -> list[Clip]:
+    def observe(self, picture: P, pts: float, at: float, damaged: bool = False, still: bool = False) -> list[Clip]:
         """Take the next picture (``pts`` never runs back within an epoch); the clips that it completes."""
         held = self._held
         if held is not None and pts - held.pts > self._timing.silence_seconds:
             self.gap("silence")
             held = None
-        newest = _Held(picture, pts, at, damaged)
+        newest = _Held(picture, pts, at, damaged, still)
         clips: list[Clip] = []
         if held is None:
             self._origin = pts
@@ -136,23 +137,32 @@ class ClipWindow(Generic[P]):
             held.image = self._scale(held.picture)
         due = self._due()
         # the sample's time, not the picture's: clips of one epoch stand on one even grid
-        self._samples.append(Frame(self._camera, self._seq, due, held.at + due - held.pts, held.image, held.damaged))
+        at = held.at + due - held.pts
+        self._samples.append(Frame(self._camera, self._seq, due, at, held.image, held.damaged, held.still))
         self._seq += 1
         self._taken += 1
         beyond = self._taken - self._timing.frames
         if beyond < 0 or beyond % self._timing.stride_samples:
             return []
-        return [
-            Clip(
-                camera=self._camera,
-                start=self._samples[0].at,
-                end=self._samples[-1].at,
-                frames=np.stack([frame.image for frame in self._samples]),  # [T, S, S, 3]
-                epoch=self._epoch,
-                index=beyond // self._timing.stride_samples,
-                damaged=any(frame.damaged for frame in self._samples),
-            )
-        ]
+        return [self._clip(beyond // self._timing.stride_samples)]
+
+    def _clip(self, index: int) -> Clip:
+        samples = self._samples
+        image = samples[0].image
+        still = sum(frame.still for frame in samples) / len(samples)
+        if any(frame.image is not image for frame in samples):
+            still = min(still, 1.0 - 1.0 / len(samples))  # they repeat two pictures
+        shape = (len(samples), *image.shape)
+        return Clip(
+            camera=self._camera,
+            start=samples[0].at,
+            end=samples[-1].at,
+            frames=np.broadcast_to(image, shape) if still == 1.0 else np.stack([frame.image for frame in samples]),
+            epoch=self._epoch,
+            index=index,
+            damaged=any(frame.damaged for frame in samples),
+            still=still,
+        )
 
     def _unused(self) -> int:
         """Samples that are in no clip yet."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ class Deterministic:
         self.card = CARD
         self.info = ModelInfo("tiny", "1", "0" * 64)
         self.batches: list[int] = []
+        self.windows = 0
 
     def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
         self.batches.append(len(frames))
@@ -47,6 +49,7 @@ class Deterministic:
         return token, grid, motion
 
     def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        self.windows += len(visual)
         return np.asarray((visual[..., 0] * mask).sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True) / 255)
 
 
@@ -103,6 +106,33 @@ def test_motion_is_measured_in_the_pictures_whatever_the_encoder_weighs() -> Non
     busy.frames[1, :16, :16] = 171  # by 120 grey levels
     assert [d.motion for d in stage.process([still])] == [0, 0, 0]
     assert [(d.zone, d.motion) for d in stage.process([busy])] == [(None, 40), ("upper", 120), ("rest", 0)]
+
+
+def test_a_still_clip_is_encoded_once_and_a_window_that_repeats_is_scored_once() -> None:
+    stage, model, metrics = inference()
+    found = [stage.process([replace(clip("a", k, 51), still=1.0)]) for k in range(8)]
+    assert model.batches == [1]
+    assert model.windows == 4  # until the window of four is full of it
+    assert [d.scores["fight"] for (d,) in found] == pytest.approx([0.2] * 8)
+    assert [d.end for (d,) in found] == [101.0 + k for k in range(8)]
+    counts = [
+        metrics.registry.get_sample_value("streamwatch_tokens_total", {"camera": "a", "source": source})
+        for source in ("encoded", "still")
+    ]
+    assert counts == [1, 7]
+    (moved,) = stage.process([clip("a", 8, 255)])
+    assert moved.scores["fight"] == pytest.approx(0.4)
+    (again,) = stage.process([replace(clip("a", 9, 51), still=1.0)])
+    assert again.scores["fight"] == pytest.approx(0.4)
+    assert model.batches == [1, 1]
+
+
+def test_still_and_moving_cameras_share_a_batch() -> None:
+    stage, model, _ = inference()
+    stage.process([replace(clip("a", 0, 51), still=1.0)])
+    batch = [replace(clip("a", 1, 51), still=1.0), clip("b", 0, 102), replace(clip("c", 0, 153), still=1.0)]
+    assert scores(stage.process(batch)) == [("a", None, 0.2), ("b", None, 0.4), ("c", None, 0.6)]
+    assert model.batches == [1, 2]
 
 
 def test_a_single_damaged_clip_is_a_hole_and_lasting_damage_is_looked_at() -> None:

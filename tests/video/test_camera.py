@@ -25,6 +25,7 @@ from streamwatch.worker import Worker
 from tests.video.conftest import Watched
 from tests.video.proxy import FaultProxy
 from tests.video.rtsp import RtspServer, free_port, make_film
+from tests.video.stage import stage_film
 
 Watch = Callable[..., Watched]
 Serve = Callable[..., RtspServer]
@@ -369,3 +370,23 @@ def assert_alike(film: Path) -> None:
     assert [clip.start for clip in served] == pytest.approx([start for start, _, _ in trained])
     for clip, (_, _, images) in zip(served, trained, strict=True):
         assert np.array_equal(clip.frames, images)
+
+
+def test_a_quiet_camera_is_decoded_on_demand_at_its_own_pace(serve: Serve, watch: Watch, tmp_path: Path) -> None:
+    film = stage_film(tmp_path / "quiet.mp4", [(10.0, False), (3.0, True)])
+    began = time.time()
+    camera = watch(serve(films={"quiet": film}).url("quiet"), ClipTiming(size=64))
+    camera.until(lambda cam: cam.count("decode_state", state="still") == 1)
+    camera.until(lambda cam: any(clip.still == 1.0 for clip in cam.clips))
+    camera.until(lambda cam: cam.clips[-1].still == 0.0 and len(cam.clips) > 10)
+    ends = [clip.end for clip in camera.clips]
+    assert all(b - a == pytest.approx(1.0, abs=0.2) for a, b in pairwise(ends))
+    assert began < ends[0] < ends[-1] < time.time()
+    assert {clip.epoch for clip in camera.clips} == {0}
+    assert camera.count("frames_decoded_total") < 0.8 * camera.count("packets_received_total")
+
+
+def test_all_is_decoded_where_that_is_asked_for(serve: Serve, watch: Watch, film: Path) -> None:
+    camera = watch(serve(films={"film": film}).url("film"), decode="all")
+    camera.until(lambda cam: len(cam.clips) >= 2)
+    assert camera.count("decode_state", state="learning") == 0

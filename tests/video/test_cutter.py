@@ -1,5 +1,7 @@
 """Cutter: stamps, masks and windows together, with times given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,24 @@ def test_the_end_of_a_file_may_complete_a_clip() -> None:
         table.show(k * 0.07, k * 0.07)
     assert table.clips == []
     assert len(table.cutter.finish()) == 1
+
+
+def test_pictures_that_repeat_one_are_scaled_and_masked_once() -> None:
+    table = Table(MASK)
+    real = ArrayPicture(0.0, np.full((8, 8, 3), 200, np.uint8))
+    for k in range(12):
+        picture = replace(real, pts=k / 10, still=None if k < 2 else real)
+        table.clips += table.cutter.observe(picture, 5.0 + k / 10, WALL + k / 10)
+    assert [clip.still for clip in table.clips] == [0.5, 1.0, 1.0]
+    assert all((clip.frames[:, :, 3:] == 200).all() and not clip.frames[:, :, :2].any() for clip in table.clips)
+    assert table.clips[1].frames.strides[0] == 0  # one picture, seen four times
+
+
+def test_a_clip_that_repeats_two_pictures_is_not_still() -> None:
+    table = Table()
+    reals = [ArrayPicture(0.0, np.full((8, 8, 3), level, np.uint8)) for level in (100, 120)]
+    for k in range(8):
+        picture = ArrayPicture(k / 10, reals[0].image, still=reals[k >= 6])
+        table.clips += table.cutter.observe(picture, 5.0 + k / 10, WALL + k / 10)
+    assert [clip.still for clip in table.clips] == [1.0, 0.75]
+    assert [int(frame[0, 0, 0]) for frame in table.clips[1].frames] == [100, 100, 120, 120]

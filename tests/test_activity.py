@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamwatch.models.activity import activity, level
+from streamwatch.activity import activity, level
 from streamwatch.video.scale import scale_array
 from streamwatch.video.synthetic import Scene
 

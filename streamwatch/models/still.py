@@ -1,0 +1,54 @@
+"""What a still camera costs: its picture is encoded once, and a window that repeats another one is not scored again."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwatch.models.detection import Token
+from streamwatch.models.window import Window
+from streamwatch.video.frame import Clip, Image
+
+__all__ = ["Stills"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    window: Window
+    probabilities: NDArray[np.float64]
+
+
+class Stills:
+    """Remembers, for each camera, the token of its last still picture and the scores of its last windows."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, tuple[Image, Token]] = {}
+        self._scored: dict[tuple[str, str | None], _Scored] = {}
+
+    def token(self, clip: Clip) -> Token | None:
+        """The token of ``clip`` if it is still and shows what the last still clip of its camera did."""
+        known = self._tokens.get(clip.camera) if clip.still == 1.0 else None
+        if known is None or not np.array_equal(known[0], clip.frames[0]):
+            return None
+        return replace(known[1], start=clip.start, end=clip.end, epoch=clip.epoch, index=clip.index)
+
+    def keep(self, clip: Clip, token: Token) -> None:
+        """``clip`` was encoded into ``token``."""
+        if clip.still == 1.0:  # copies: these are parts of a whole batch, and may be kept for hours
+            own = replace(token, embedding=token.embedding.copy(), grid=token.grid.copy(), motion=token.motion.copy())
+            self._tokens[clip.camera] = clip.frames[0].copy(), own
+
+    def scores(self, window: Window) -> NDArray[np.float64] | None:
+        """The probabilities [E] of the last window of this camera and zone, if it was the same to the model."""
+        known = self._scored.get((window.camera, window.zone))
+        if known is None or not _alike(known.window, window):
+            return None
+        return known.probabilities
+
+    def keep_scores(self, window: Window, probabilities: NDArray[np.float64]) -> None:
+        """``window`` was scored as ``probabilities`` [E]."""
+        self._scored[window.camera, window.zone] = _Scored(window, probabilities)
+
+
+def _alike(a: Window, b: Window) -> bool:
+    return np.array_equal(a.mask, b.mask) and np.array_equal(a.visual, b.visual)

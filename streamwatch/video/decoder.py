@@ -1,0 +1,74 @@
+"""One stream's decoder: packets in, pictures out, damage marked and counted."""
+
+import time
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import av
+from av.video.stream import VideoStream
+
+from streamwatch.video.frame import Image
+from streamwatch.video.picture import Picture, Tally
+from streamwatch.video.scale import scale
+
+__all__ = ["Decoder", "FramePicture", "Packet"]
+
+Packet: TypeAlias = "av.Packet[VideoStream]"  # generic in its stubs alone
+
+
+@dataclass(frozen=True, slots=True)
+class FramePicture:
+    """A decoded frame, still in its pixel format."""
+
+    pts: float | None
+    frame: av.VideoFrame
+    damaged: bool = False
+    late: float = 0.0
+    still: Picture | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.frame.width, self.frame.height
+
+    def scale(self, size: int) -> Image:
+        """Straight from YUV to uint8 [size, size, 3] RGB."""
+        return scale(self.frame, size)
+
+
+class Decoder:
+    """Decodes in the caller's thread: cameras are the parallelism."""
+
+    def __init__(self, stream: VideoStream, tally: Tally) -> None:
+        self._context = stream.codec_context
+        self._context.thread_count = 1
+        self._context.thread_type = "NONE"
+        self._time_base = stream.time_base
+        self._tally = tally
+        self._damaged = False  # since the last keyframe
+
+    def decode(self, packet: "Packet | None") -> list[FramePicture]:
+        """The pictures that ``packet`` completes; None or an empty packet: those that are still held back."""
+        tally = self._tally
+        began = time.perf_counter()
+        try:
+            frames = self._context.decode(packet)
+        except av.FFmpegError:
+            tally.errors += 1
+            self._damaged = True
+            frames = []
+        tally.decode_seconds += time.perf_counter() - began
+        tally.frames += len(frames)
+        return [self._picture(frame) for frame in frames]
+
+    def flush(self) -> None:
+        """Forget all that was decoded: the next packet is a keyframe."""
+        self._context.flush_buffers()
+        self._damaged = False
+
+    def _picture(self, frame: av.VideoFrame) -> FramePicture:
+        self._damaged = frame.is_corrupt or (self._damaged and not frame.key_frame)
+        self._tally.errors += frame.is_corrupt
+        if frame.time_base is None and self._time_base is not None:  # a drained one: PyAV has it from the packet
+            frame.time_base = self._time_base
+        return FramePicture(frame.time, frame, self._damaged)

@@ -1,0 +1,185 @@
+"""Decoding on demand: packets are kept while the picture is still, and decoded, none left out, once it moves."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from streamwatch.activity import activity, level
+from streamwatch.video.decoder import Decoder, FramePicture, Packet
+from streamwatch.video.frame import Image
+from streamwatch.video.picture import Picture
+from streamwatch.video.stillness import Stillness
+
+__all__ = ["Demand", "StillPicture"]
+
+LAG = 0.75  # seconds that a still picture is held back, so that what led to the first sign of motion is decoded too
+STEP = 0.1  # seconds between still pictures: enough for eight samples a second
+LOOK = 4.0  # seconds between keyframes that are decoded while nothing moves
+KEPT = 12.0  # seconds of packets kept at most: the GOP of "smart" codecs is longer, and catching up takes its time
+KEPT_BYTES = 8_000_000
+JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packet to packet
+BACK = 0.5  # and dts, which should not
+SIZE = 160  # pixels of the pictures that are compared, and
+GRID = 10  # their cells: as the levels of motion were measured
+FADED = 3.0  # grey levels of mean difference (light that changes slowly) from which a newer picture is shown
+
+
+@dataclass(frozen=True, slots=True)
+class StillPicture:
+    """Stands for pictures that were not decoded: they look like ``still``."""
+
+    pts: float
+    still: Picture
+    late: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.still.shape
+
+    @property
+    def damaged(self) -> bool:
+        """Whether what is shown is damaged."""
+        return self.still.damaged
+
+    def scale(self, size: int) -> Image:
+        """As the decoded picture is."""
+        return self.still.scale(size)
+
+
+class Demand:
+    """Turns packets into pictures, decoding only while ``stillness`` sees motion.
+
+    Packets are kept from the last keyframe at or before the newest picture that was handed on. So when motion begins
+    everything since LAG before it is decoded, and has its own time. ``live``: packets come when they were sent, so what
+    is handed on later is late.
+    """
+
+    def __init__(self, decoder: Decoder, stillness: Stillness, live: bool) -> None:
+        self._decoder = decoder
+        self._live = live
+        self._stillness = stillness
+        self._kept: deque[Packet] = deque(maxlen=100_000)  # never: KEPT comes first
+        self._bytes = 0
+        self._keyframes: deque[float] = deque(maxlen=100_000)  # pts of those that are kept
+        self._torn = False  # whether packets between the last decoded one and the kept ones were left out
+        self._newest: float | None = None  # pts read
+        self._dts: float | None = None  # of the last packet
+        self._given = -math.inf  # pts handed on
+        self._looked = -math.inf  # pts of the last decoded picture
+        self._shown: FramePicture | None = None
+        self._image: Image | None = None  # what is shown, in SIZE
+
+    def take(self, packet: Packet) -> Iterator[Picture]:
+        """The pictures that ``packet`` (or an empty one: the end) brings."""
+        if packet.pts is None or packet.time_base is None or not packet.size:
+            yield from self._catch_up()
+            yield from self._decode(packet)
+            return
+        pts = _time(packet)
+        if self._newest is None or self._jumps(packet, pts, self._newest):
+            yield from self._catch_up()
+            self._given = self._looked = -math.inf
+            self._newest = pts
+        self._newest = newest = max(self._newest, pts)
+        self._keep(packet, pts)
+        still = self._stillness.observe(pts, packet.size, packet.is_keyframe)
+        if still and self._shown is not None and self._wait(newest):
+            if newest - LAG - self._given >= STEP:
+                self._given = newest - LAG
+                yield StillPicture(self._given, self._shown, self._late(self._given))
+        else:
+            yield from self._catch_up()
+
+    def _jumps(self, packet: Packet, pts: float, newest: float) -> bool:
+        last, self._dts = self._dts, None if packet.dts is None else float(packet.dts * packet.time_base)
+        return abs(pts - newest) > JUMP or (last is not None and self._dts is not None and self._dts < last - BACK)
+
+    def _wait(self, newest: float) -> bool:
+        """Whether what is kept can stay so; now and then a keyframe is looked at."""
+        if self._prune() and newest - self._looked >= LOOK and not self._look(newest):
+            return False
+        if self._bytes > KEPT_BYTES or (self._kept and newest - _time(self._kept[0]) > KEPT):
+            self._stillness.wake(newest)
+            return False
+        return True
+
+    def _catch_up(self) -> Iterator[Picture]:
+        """Decode what is kept; what was handed on as still is decoded only for what builds on it."""
+        while self._kept:
+            if self._torn:
+                self._decoder.flush()
+                self._torn = False
+            yield from self._decode(self._pop())
+
+    def _decode(self, packet: Packet) -> Iterator[Picture]:
+        for picture in self._decoder.decode(packet):
+            pts = picture.pts
+            if pts is None or self._newest is None:
+                yield picture
+            elif pts > self._given:
+                self._given = self._looked = pts
+                self._shown, self._image = replace(picture, late=self._late(pts)), None
+                yield self._shown
+
+    def _look(self, newest: float) -> bool:
+        """Decode the kept keyframe that is first; whether it looks as the picture shown."""
+        self._looked = newest
+        self._decoder.flush()
+        self._torn = False
+        keyframe = self._kept[0]
+        pictures = self._decoder.decode(keyframe)
+        if pictures:
+            self._pop()
+        else:  # a decoder that holds back pictures (B-frames) gives it only at an end
+            pictures = self._decoder.decode(None)
+            self._torn = True
+        if not pictures or pictures[0].damaged:
+            return True
+        return self._compare(pictures[0], newest)
+
+    def _compare(self, picture: FramePicture, newest: float) -> bool:
+        assert self._shown is not None
+        if self._image is None:
+            self._image = self._shown.scale(SIZE)
+        image = picture.scale(SIZE)
+        motion = level(activity(np.stack([self._image, image]), GRID))
+        still = self._stillness.compared(newest, motion)
+        difference = np.abs(image.astype(np.int16) - self._image).mean()
+        if not still or difference > FADED or self._shown.damaged:
+            self._shown, self._image = picture, image
+        return still
+
+    def _late(self, pts: float) -> float:
+        return max(0.0, self._newest - pts) if self._live and self._newest is not None else 0.0
+
+    def _keep(self, packet: Packet, pts: float) -> None:
+        self._kept.append(packet)
+        self._bytes += packet.size
+        if packet.is_keyframe:
+            self._keyframes.append(pts)
+
+    def _pop(self) -> Packet:
+        packet = self._kept.popleft()
+        self._bytes -= packet.size
+        if packet.is_keyframe:
+            self._keyframes.popleft()
+        return packet
+
+    def _prune(self) -> bool:
+        """Forget what comes before the last keyframe that the pictures handed on have reached; whether there is one."""
+        reached = sum(pts <= self._given for pts in self._keyframes)
+        if not reached:
+            return False
+        while reached > 1 or not self._kept[0].is_keyframe:
+            reached -= self._pop().is_keyframe
+            self._torn = True
+        return True
+
+
+def _time(packet: Packet) -> float:
+    assert packet.pts is not None and packet.time_base is not None
+    return float(packet.pts * packet.time_base)

@@ -1,0 +1,139 @@
+"""Whether anything moves, by the sizes of a camera's packets alone. Pure: times are arguments.
+
+An encoder spends bits on what changes. How many, is each camera's own: its noise, its rate control, its quality. So
+sizes are read against what they were in seconds that were decoded and looked at, and where such seconds with and
+without motion have the same sizes (constant bitrate, heavy noise) the camera is decoded all the time.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+__all__ = ["STATES", "Stillness"]
+
+STATES = ("learning", "active", "still", "uninformative")
+
+CALM = 0.5  # grey levels of motion (see ``activity``): people who stand still move 0.2–2, who walk 2–40
+MOVES = 1.0
+LEARN = 5.0  # seconds decoded at the beginning, whatever they show
+SPAN = 0.5  # seconds that a packet's size is averaged over: a group of B-frames, the pulse of a rate control
+QUIET = 1.0  # seconds without a sign of motion until a camera counts as still
+AWAKE = 2.0  # the same after a keyframe that showed what the sizes had hidden
+ENOUGH = 3  # calm seconds that must have been looked at before sizes are trusted
+MARGIN = 1.1  # over the largest sizes of calm seconds
+SAFE = 0.9  # of the smallest sizes of seconds with motion
+FEW = 8  # seconds with motion below which their sizes say nothing yet
+SKIPPED = 0.1  # of a keyframe: packets that small hold hardly any picture, so that motion must show in them
+FADED = 1.3  # over the largest sizes of the last half minute: where noise wanes (dawn), the threshold follows
+MINUTE = 60
+
+
+class Stillness:
+    """Decides packet by packet; the packets of one connection, in the order of decoding.
+
+    ``observe`` says whether the picture is still, ``looked`` tells what decoded seconds showed, ``compared`` what two
+    keyframes far apart did. All times are the stream's, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._recent: deque[tuple[float, int]] = deque(maxlen=256)  # time and size of packets, keyframes left out
+        self._means: deque[tuple[float, float]] = deque(maxlen=1024)  # their means over SPAN
+        self._calm: deque[float] = deque(maxlen=MINUTE)  # largest mean of a second that was looked at and calm
+        self._moving: deque[float] = deque(maxlen=2 * MINUTE)  # and of one in which something moved
+        self._still: deque[float] = deque(maxlen=MINUTE // 2)  # and of one that nobody looked at
+        self._second = 0.0
+        self._keyframe = 0.0  # bytes, smoothed
+        self._limit: float | None = None  # bytes a packet; None where sizes are not trusted
+        self._stirred = 0.0  # until when the picture counts as active
+        self._last = math.inf  # motion of the last second looked at
+        self.state = "learning"
+
+    def observe(self, pts: float, size: int, keyframe: bool) -> bool:
+        """Take a packet of ``size`` bytes; whether the picture is still, so that it need not be decoded yet."""
+        if self._began is None:
+            self._began = pts
+        if keyframe:
+            self._keyframe = size if not self._keyframe else 0.7 * self._keyframe + 0.3 * size
+        else:
+            self._weigh(pts, size)
+        self.state = self._judge(pts)
+        return self.state == "still"
+
+    def looked(self, pts: float, seconds: float, motion: float) -> None:
+        """The ``seconds`` before ``pts`` were decoded and showed ``motion`` (grey levels)."""
+        self._last = motion
+        peak = max((mean for at, mean in self._means if pts - seconds < at <= pts), default=None)
+        if peak is None:
+            return
+        if motion < CALM:
+            self._calm.append(peak)
+        elif motion >= MOVES:
+            self._moving.append(peak)
+        self._limit = self._separate()
+
+    def compared(self, pts: float, motion: float) -> bool:
+        """The keyframe at ``pts`` differs from an earlier one by ``motion``; whether the picture is still all the same.
+
+        What the sizes did not show is looked at for a while.
+        """
+        if motion >= MOVES:
+            self.wake(pts)
+        return self.state == "still"
+
+    def wake(self, pts: float) -> None:
+        """Count the picture as active for a while."""
+        self._stirred = max(self._stirred, pts + AWAKE)
+        if self.state == "still":
+            self.state = "active"
+
+    def _weigh(self, pts: float, size: int) -> None:
+        recent = self._recent
+        recent.append((pts, size))
+        while len(recent) > 1 and not pts - SPAN < recent[0][0] <= pts + SPAN:
+            recent.popleft()
+        mean = sum(size for _, size in recent) / len(recent)
+        self._means.append((pts, mean))
+        if self.state == "still":
+            self._fade(pts, mean)
+        limit = self._limit
+        if limit is not None and mean > limit:
+            self._stirred = max(self._stirred, pts + QUIET)
+
+    def _fade(self, pts: float, mean: float) -> None:
+        """Keep the largest mean of each still second, and lower the limit where all have become smaller."""
+        if not self._still or pts - self._second >= 1.0:
+            self._second = pts
+            self._still.append(mean)
+        else:
+            self._still[-1] = max(self._still[-1], mean)
+        if len(self._still) == self._still.maxlen and self._limit is not None:
+            self._limit = min(self._limit, FADED * max(islice(self._still, len(self._still) - 1)))
+
+    def _judge(self, pts: float) -> str:
+        assert self._began is not None
+        if self._limit is None and len(self._calm) >= ENOUGH and len(self._moving) >= FEW:
+            return "uninformative"
+        if self._limit is None or pts - self._began < LEARN:
+            return "learning"
+        if pts < self._stirred or (self.state != "still" and self._last >= MOVES):
+            return "active"
+        return "still"
+
+    def _separate(self) -> float | None:
+        """The size between calm and motion; None as long as it is unknown, or if there is none."""
+        if len(self._calm) < ENOUGH:
+            return None
+        middle = _quantile(self._calm, 0.5)
+        limit = MARGIN * _quantile(self._calm, 0.9)
+        if len(self._moving) >= FEW:
+            limit = min(limit, SAFE * _quantile(self._moving, 0.05))
+        elif middle > SKIPPED * self._keyframe:
+            return None
+        return limit if limit > middle else None
+
+
+def _quantile(values: Iterable[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[int(share * (len(ordered) - 1))]

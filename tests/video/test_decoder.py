@@ -1,0 +1,60 @@
+"""The decoder of one stream: pictures, damage, and beginning anew."""
+
+from pathlib import Path
+
+import av
+import pytest
+
+from streamwatch.video.decoder import Decoder
+from streamwatch.video.picture import Tally
+from tests.video.stage import FPS, stage_film
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage_film(
+        tmp_path_factory.mktemp("decoder") / "b.mp4", [(6.0, True)], options={"bf": "2", "preset": "veryfast"}
+    )
+
+
+def test_all_pictures_come_once_and_are_counted(film: Path) -> None:
+    tally = Tally()
+    with av.open(str(film)) as container:
+        decoder = Decoder(container.streams.video[0], tally)
+        shown = [picture for packet in container.demux(video=0) for picture in decoder.decode(packet)]
+    assert [p.pts for p in shown] == pytest.approx([k / FPS for k in range(6 * FPS)])
+    assert (tally.frames, tally.errors) == (6 * FPS, 0)
+    assert tally.decode_seconds > 0
+
+
+def test_a_keyframe_alone_is_drained_with_its_time_and_what_follows_decodes_after_a_flush(film: Path) -> None:
+    tally = Tally()
+    with av.open(str(film)) as container:
+        decoder = Decoder(container.streams.video[0], tally)
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
+        shown = decoder.decode(packets[second]) or decoder.decode(None)
+        assert [p.pts for p in shown] == pytest.approx([2.0])
+        assert not shown[0].damaged
+        decoder.flush()
+        rest = [picture for packet in packets[second:] for picture in decoder.decode(packet)]
+    assert [p.pts for p in rest][:10] == pytest.approx([2.0 + k / FPS for k in range(10)])
+    assert tally.errors == 0
+
+
+def test_what_follows_a_refused_packet_is_damaged_until_a_keyframe_or_a_flush(film: Path) -> None:
+    tally = Tally()
+    with av.open(str(film)) as container:
+        decoder = Decoder(container.streams.video[0], tally)
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        broken = av.Packet(b"\x00\x00\x00\x05\x41\xff\xff\xff\xff" * 3)
+        for packet in packets[:4]:
+            decoder.decode(packet)
+        decoder.decode(broken)  # type: ignore[arg-type]
+        after = [picture.damaged for packet in packets[4:19] for picture in decoder.decode(packet)]
+        assert tally.errors >= 1
+        assert any(after)
+        decoder.flush()
+        second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
+        again = [picture.damaged for packet in packets[second:] for picture in decoder.decode(packet)]
+    assert not any(again)

@@ -1,0 +1,172 @@
+"""Decoding on demand of real films: what is left out, and that nothing of a motion is."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamwatch.secret import SecretUrl
+from streamwatch.video.camera import read_clips
+from streamwatch.video.decoder import Decoder
+from streamwatch.video.demand import KEPT, LAG, LOOK, Demand
+from streamwatch.video.frame import Clip
+from streamwatch.video.picture import Picture, Tally
+from streamwatch.video.stillness import Stillness
+from streamwatch.video.window import ClipTiming
+from tests.video.stage import FPS, stage_film
+
+TIMING = ClipTiming(size=64)
+PLAY = [(20.0, False), (4.0, True), (12.0, False)]  # motion from 20 to 24 s
+
+
+class Watching(Stillness):
+    """Is told what the film does, and remembers what keyframes showed."""
+
+    def __init__(self, motion: tuple[float, float] = (20.0, 24.0), learned: float = 4.0) -> None:
+        super().__init__()
+        self._motion = motion
+        self._learned = learned
+        self.levels: list[float] = []
+        self.woken: list[float] = []
+
+    def observe(self, pts: float, size: int, keyframe: bool) -> bool:
+        self.state = "still" if pts >= self._learned and not self._motion[0] <= pts < self._motion[1] else "active"
+        return self.state == "still"
+
+    def compared(self, pts: float, motion: float) -> bool:
+        self.levels.append(motion)
+        return True
+
+    def wake(self, pts: float) -> None:
+        self.woken.append(pts)
+
+
+def pictures(film: Path, stillness: Stillness, tally: Tally, live: bool = False) -> Iterator[Picture]:
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, tally), stillness, live)
+        for packet in container.demux(stream):
+            yield from demand.take(packet)
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stage_film(tmp_path_factory.mktemp("demand") / "play.mp4", PLAY)
+
+
+def test_nothing_of_a_motion_is_left_out_nor_what_led_to_it(play: Path) -> None:
+    tally = Tally()
+    shown = list(pictures(play, Watching(), tally))
+    decoded = [p.pts for p in shown if p.still is None and p.pts is not None]
+    assert decoded[: 4 * FPS] == pytest.approx([k / FPS for k in range(4 * FPS)])
+    begins = round((20.0 - LAG) * FPS) + 1
+    motion = [pts for pts in decoded if 20.0 - LAG <= pts < 24.0]
+    assert motion == pytest.approx([k / FPS for k in range(begins, 24 * FPS)])
+    assert tally.frames < 0.5 * len(PLAY) * 12 * FPS
+
+
+def test_what_is_decoded_late_is_what_all_would_have_shown(play: Path) -> None:
+    with av.open(str(play)) as container:
+        every = {round(frame.time * FPS): frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)}
+    for picture in pictures(play, Watching(), Tally()):
+        if picture.still is None:
+            assert picture.pts is not None
+            image = picture.frame.to_ndarray(format="rgb24")  # type: ignore[attr-defined]
+            assert np.array_equal(image, every[round(picture.pts * FPS)])
+
+
+def test_time_goes_on_while_nothing_is_decoded(play: Path) -> None:
+    shown = list(pictures(play, Watching(), Tally()))
+    times = [p.pts for p in shown if p.pts is not None]
+    assert all(0 < b - a < 0.3 for a, b in pairwise(times))
+    assert times[-1] == pytest.approx(36.0 - 1 / FPS)  # the end is decoded
+    still = [p for p in shown if p.still is not None]
+    assert all(p.shape == (320, 240) and p.late == 0.0 and not p.damaged for p in still)
+
+
+def test_live_pictures_say_how_late_they_are(play: Path) -> None:
+    shown = list(pictures(play, Watching(), Tally(), live=True))
+    assert {round(p.late, 6) for p in shown if p.still is not None} == {LAG}
+    burst = [p.late for p in shown if p.still is None and p.pts is not None and 20.0 - LAG <= p.pts <= 20.0]
+    assert burst == sorted(burst, reverse=True)
+    assert 0.5 < burst[0] < LAG
+    assert burst[-1] == 0.0
+
+
+def test_a_keyframe_is_looked_at_now_and_then(play: Path) -> None:
+    stillness, tally = Watching((99.0, 99.0)), Tally()
+    list(pictures(play, stillness, tally))
+    assert 36 / (LOOK + 2.1) - 2 <= len(stillness.levels) <= 36 / LOOK
+    assert max(stillness.levels[:3]) < 0.5  # before the motion
+    assert max(stillness.levels) > 5  # the square stands elsewhere after it
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bf": "3", "preset": "veryfast"},
+        {"bf": "2", "preset": "veryfast", "x264-params": "open-gop=1:keyint=20:min-keyint=20"},
+    ],
+)
+def test_b_frames_come_in_order_and_whole(tmp_path: Path, options: dict[str, str]) -> None:
+    film = stage_film(tmp_path / "film.mp4", PLAY, options=options)
+    tally = Tally()
+    shown = list(pictures(film, Watching(), tally))
+    times = [p.pts for p in shown if p.pts is not None]
+    assert all(0 < b - a < 0.55 for a, b in pairwise(times))
+    motion = [round(p.pts * FPS) for p in shown if p.still is None and p.pts is not None and 19.6 <= p.pts < 24.0]
+    assert motion[:42] == list(range(196, 238))  # the last ones wait in the decoder until motion begins again
+    assert tally.errors == 0
+
+
+def test_a_gop_without_end_is_decoded_before_it_grows(tmp_path: Path) -> None:
+    film = stage_film(tmp_path / "film.mp4", [(60.0, False)], gop=600)
+    stillness = Watching((99.0, 99.0))
+    list(pictures(film, stillness, Tally()))
+    assert stillness.woken
+    assert all(b - a <= KEPT + 0.5 for a, b in pairwise(stillness.woken))
+
+
+def test_a_jump_in_time_is_handed_on_at_once(play: Path) -> None:
+    tally = Tally()
+    with av.open(str(play)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, tally), Watching((99.0, 99.0)), False)
+        times: list[float] = []
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.pts * packet.time_base >= 15:
+                packet.pts = packet.dts = packet.pts - round(12 / packet.time_base)
+            times += [p.pts for p in demand.take(packet) if p.pts is not None]
+    back = [k for k, (a, b) in enumerate(pairwise(times)) if b < a]
+    assert len(back) == 1
+    assert times[back[0] + 1] == pytest.approx(3.0)
+
+
+def clips(film: Path, stillness: Stillness | None, tally: Tally | None = None) -> list[Clip]:
+    return list(read_clips(SecretUrl(film.as_uri()), TIMING, stillness=stillness, tally=tally))
+
+
+@pytest.mark.parametrize("options", [{}, {"bf": "3", "preset": "veryfast"}])
+def test_sizes_alone_find_the_motion(tmp_path: Path, options: dict[str, str]) -> None:
+    film = stage_film(tmp_path / "film.mp4", PLAY, options=options)
+    every, auto = clips(film, None), clips(film, Stillness(), tally := Tally())
+    assert [clip.end for clip in auto] == pytest.approx([clip.end for clip in every])
+    still = [clip.still == 1.0 for clip in auto]
+    assert sum(still) >= 15
+    assert not any(still[19:25])
+    for a, b in zip(every[20:24], auto[20:24], strict=True):
+        assert np.array_equal(a.frames, b.frames)
+    assert tally.frames < 0.6 * 36 * FPS
+    assert tally.packets == 36 * FPS
+
+
+def test_a_still_clip_repeats_the_last_decoded_picture(play: Path) -> None:
+    auto = clips(play, Stillness())
+    whole = [clip for clip in auto if clip.still == 1.0]
+    assert all((clip.frames == clip.frames[0]).all() for clip in whole)
+    before = auto[auto.index(whole[0]) - 1]
+    assert np.abs(whole[0].frames[0].astype(int) - before.frames[-1]).mean() < 3
