@@ -80,6 +80,7 @@ def test_no_label_is_unbounded() -> None:
         "camera",
         "reason",
         "source",
+        "state",
         "stage",
         "event",
         "rule",
