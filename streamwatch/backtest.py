@@ -113,7 +113,9 @@ def explain_rule(log: ScoreFolder, rules: Sequence[Path], name: str, camera: str
     rule = next((rule for rule in loaded if rule.name == name), None)
     if rule is None:
         raise ConfigError(f"no rule is named {name!r} (known: {', '.join(rule.name for rule in loaded)})")
-    watched = vocabulary.matching(rule.cameras)
+    watched = tuple(camera for camera in vocabulary.cameras if rule.watches(camera))
+    if rule.scope == "site":
+        return explain(log.rows(None, at - HORIZON), rule, loaded, ", ".join(watched), at)
     if camera is None and len(watched) != 1:
         raise ConfigError(f"rule {name} watches {', '.join(watched) or 'no camera of the log'}: say which by --camera")
     if camera is not None and camera not in watched:

@@ -44,8 +44,8 @@ detection inhibiting rules are evaluated first, wherever they stand; a rule on t
 
 **Which score.** ``event`` gives its own; ``all`` that of its weakest part, ``any`` that of its strongest that holds,
 ``k_of_n`` the strongest it counted, ``count`` that of the last beginning, ``sequence`` that of the last step that has
-one; ``not``, ``absent``, ``motion``, ``camera``, ``schedule`` none. Until an event was scored it is unknown, and so is
-its ``not``.
+one; ``on_cameras`` the strongest that counts, in order that of its last step that has one; ``not``, ``absent``,
+``motion``, ``camera``, ``schedule`` none. Until an event was scored it is unknown, and so is its ``not``.
 
 **Conditions over time.** ``absent … for`` needs to have *known* for so long that its condition does not hold; anything
 unknown starts it again. ``sequence … within`` holds at a detection at which the last step holds, if the others held at
@@ -64,6 +64,15 @@ clock set back. All is in memory: a restart forgets.
 repetitions. One whose text changed at all ends what fires with ``changed``, one that is gone with ``removed``; what was
 pending lapses. A rule changed or new knows nothing yet: a sequence half matched starts again, there is no cooldown.
 The state of a camera is known to it. ``inhibited_by`` means the rules now in force.
+
+**Several cameras.** A rule with ``on_cameras`` has one state and one incident for the site; one with
+``group_by: [rule]`` is evaluated on each camera by itself, and its incidents are told as one (``group.py``). Both hear
+the cameras in order of event time: what one says waits until another is 2 s ahead, or until ``tick`` says that nothing
+older is waited for, so their alerts come that much later, and do not depend on which camera answers first. What comes
+later still is not heard by them, and counted as ``late``. A gap of a camera makes unknown what held there; the
+incident goes on if what other cameras say suffices. ``inhibited_by`` looks at every camera of an ``on_cameras`` rule.
+Such a rule can inhibit only rules that wait as it does. The alert's ``camera`` is that which completed it, and stays so
+for the incident; the label ``cameras`` names all that took part, and an ``update`` tells of each that joins.
 
 **Zones.** ``event`` listens to detections of its ``zone``, without one to those of the whole picture. A rule over
 several zones is evaluated with each detection; give it a ``for`` above 0, since zones are scored one after another.

@@ -131,7 +131,7 @@ def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule])
     now = ticked = due = -inf
     for row in rows:
         at = row.end if isinstance(row, Detection) else row.at
-        if due <= at < inf:
+        if due <= at < inf or ticked - at > SILENCE:  # the latter: the clock was set back
             alerts += _pass_time(book, ticked, at)
             ticked, due = at, at + TICK
         if now < at < inf:

@@ -25,12 +25,17 @@ MAX_TIMES = 16
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The event that decided: its score, the ``on`` it was held against, its zone (None: the whole picture)."""
+    """The event that decided: its score, the ``on`` it was held against, its zone (None: the whole picture).
 
-    event: str
+    ``cameras``: those that took part, the last one last, where a condition joins several; then it may be that no
+    event decided, and ``event`` and ``threshold`` are None.
+    """
+
+    event: str | None
     zone: str | None
     score: float
-    threshold: float
+    threshold: float | None
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nextafter
 
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType, Incident, IncidentState
@@ -11,7 +11,9 @@ from streamwatch.rules.camera import status
 from streamwatch.rules.condition import SILENCE, Term
 from streamwatch.rules.event import Event
 from streamwatch.rules.motion import Motion
+from streamwatch.rules.on_cameras import OnCameras
 from streamwatch.rules.part import Part
+from streamwatch.rules.places import LOST, lost
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.tree import children, describe
 
@@ -55,20 +57,29 @@ class Explanation:
 
 
 class _Probe:
-    """A condition of its own for one term, fed with what the rule hears."""
+    """A condition of its own for one term, fed with what the rule hears; ``camera``: only with what that one says."""
 
-    __slots__ = ("_condition", "_holds", "_path", "_probes", "_score", "_since", "_term")
+    __slots__ = ("_camera", "_condition", "_holds", "_path", "_probes", "_score", "_since", "_term")
 
-    def __init__(self, term: Term, path: str) -> None:
+    def __init__(self, term: Term, path: str, camera: str = "") -> None:
         self._term = term
         self._path = path
+        self._camera = camera
         self._condition = term.start()
-        self._probes = tuple(_Probe(inner, f"{path}.{place}") for place, inner in children(term))
+        inside = [] if isinstance(term, OnCameras) else children(term)
+        self._probes = [_Probe(inner, f"{path}.{place}") for place, inner in inside]
         self._holds: bool | None = None
         self._since: float | None = None
         self._score: float | None = None
 
     def observe(self, detection: Detection) -> None:
+        if self._camera not in ("", detection.camera):
+            return
+        if self._camera and detection.zone == LOST:
+            self.reset(detection.end)
+            return
+        if isinstance(self._term, OnCameras):
+            self._place(self._term, detection.camera)
         self._set(self._condition.observe(detection), detection.end)
         if detection.zone in self._term.zones:
             self._score = _number(self._term, detection)
@@ -82,10 +93,18 @@ class _Probe:
         for probe in self._probes:
             probe.reset(at)
 
+    def _place(self, term: OnCameras, camera: str) -> None:
+        """A probe for each step that is about ``camera``, when it is first heard."""
+        if all(probe._camera != camera for probe in self._probes):
+            about = dict(term.started(camera))
+            places = enumerate(children(term))
+            self._probes += [_Probe(step, f"{self._path}.{place}", camera) for i, (place, step) in places if i in about]
+            self._probes.sort(key=lambda probe: (probe._path, probe._camera))
+
     def part(self) -> Part:
         threshold = self._term.on if isinstance(self._term, Event | Motion) else None
         parts = tuple(probe.part() for probe in self._probes)
-        text = describe(self._term)
+        text = describe(self._term) + (f" on {self._camera}" if self._camera else "")
         return Part(self._path, text, self._holds, self._since, self._score, threshold, parts=parts)
 
     def _set(self, holds: bool | None, at: float) -> None:
@@ -96,28 +115,30 @@ class _Probe:
 class _Story:
     """What the rule and each of its conditions made of the rows so far."""
 
-    def __init__(self, rule: Rule, others: Sequence[Rule], camera: str) -> None:
+    def __init__(self, rule: Rule, others: Sequence[Rule]) -> None:
         self.book = RuleBook([rule, *(other for other in others if other.name != rule.name)], "explain", lateness=0.0)
         self.probe = _Probe(rule.when, "when")
         self.seen = -inf
         self.cooled = -inf
         self.ended: str | None = None
         self._rule = rule
-        self._camera = camera
-        self._state: str | None = None
+        self._states: dict[str, str] = {}
 
     def take(self, row: Row) -> None:
         if isinstance(row, Gap):
-            self.hear(self.book.gap(self._camera, row.at))
-            self.probe.reset(row.at)
+            self.hear(self.book.gap(row.camera, row.at))
+            if self._rule.scope == "site":
+                self.probe.observe(lost(row.camera, row.at))
+            else:
+                self.probe.reset(row.at)
         elif isinstance(row, CameraState):
-            self._state = row.state
-            self.hear(self.book.camera(self._camera, row.state, row.at))
-            self._probe(status(self._camera, row.state, row.at))
+            self._states[row.camera] = row.state
+            self.hear(self.book.camera(row.camera, row.state, row.at))
+            self._probe(status(row.camera, row.state, row.at))
         else:
-            if self._state is not None:  # it goes on
-                self._probe(status(self._camera, self._state, row.end))
-            self.hear(self.book.tick(row.end))
+            if (state := self._states.get(row.camera)) is not None:  # it goes on
+                self._probe(status(row.camera, state, row.end))
+            self.hear(self.book.tick(nextafter(row.end, -inf)))
             self.hear(self.book.observe(row))
             self._probe(row)
 
@@ -137,15 +158,16 @@ class _Story:
 
 
 def explain(rows: Iterable[Row], rule: Rule, others: Sequence[Rule], camera: str, at: float) -> Explanation:
-    """What ``rule`` knew of ``camera`` at ``at``. ``rows`` are in order of time; those of other cameras and later ones
-    are ignored. ``others`` are the rules beside it, one of which may inhibit it.
+    """What ``rule`` knew of ``camera`` at ``at``. ``rows`` are in order of time; later ones are ignored, and those of
+    other cameras unless the rule joins them. ``others`` are the rules beside it, one of which may inhibit it.
 
     Each condition is followed by itself, so those inside a ``sequence`` are shown as they are, not as they were when
     their step matched.
     """
-    story = _Story(rule, others, camera)
+    story = _Story(rule, others)
     for row in rows:
-        if row.camera == camera and (row.end if isinstance(row, Detection) else row.at) <= at:
+        mine = rule.watches(row.camera) if rule.scope == "site" else row.camera == camera
+        if mine and (row.end if isinstance(row, Detection) else row.at) <= at:
             story.take(row)
     story.hear(story.book.tick(at))
     if at - story.seen > SILENCE:

@@ -1,66 +1,21 @@
 """What is told of an incident: which messages, under which number, in which state, and what a snooze withholds."""
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
-from ulid import ULID
-
-from streamwatch.models.detection import ModelInfo
-from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, Incident, IncidentState
-from streamwatch.rules.condition import Evidence
+from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, IncidentState
 from streamwatch.rules.part import Part
 from streamwatch.rules.rule import Rule
+from streamwatch.rules.stretch import Stretch
 from streamwatch.rules.template import Template
 
-__all__ = ["Herald", "Stretch", "incident_id"]
+__all__ = ["Herald"]
 
 _NO_DATA = Template("No data from {camera} for {rule}")
 
 
-def incident_id(salt: str, rule: str, camera: str, start: float) -> str:
-    """A ULID of ``start`` (UTC s) whose 80 bits of chance are a hash, so that a replay repeats it."""
-    digest = hashlib.sha256(f"{salt}\0{rule}\0{camera}\0{start!r}".encode()).digest()
-    return str(ULID.from_bytes(int(start * 1000).to_bytes(6, "big") + digest[:10]))
-
-
-@dataclass(slots=True)
-class Stretch:
-    """An open incident: since it began to hold until its end is certain. Times are UTC s of event time."""
-
-    since: float
-    last_matched: float
-    model: ModelInfo
-    evidence: Evidence | None = None
-    peak: float = 0.0
-    filled: float = 0.0  # of the newest window
-    interrupted: float | None = None
-    reason: str = "ended"  # why it would end, if the interruption lasts
-    id: str = ""
-    opened: float | None = None  # when it began to fire
-    seq: int = 0
-    sent: float = -inf  # time of the last message
-    reported: float = 0.0  # peak in the last message
-    severity: str = ""
-    announced: bool = False  # its ``new`` was decided …
-    told: bool = False  # … and not withheld
-    owed: bool = False  # something was withheld since the last message
-    acknowledged: Acknowledged | None = None
-    why: Part | None = None
-
-    def state(self) -> IncidentState:
-        """While it is open."""
-        if self.opened is None:
-            return IncidentState.PENDING
-        return IncidentState.FIRING if self.acknowledged is None else IncidentState.ACKNOWLEDGED
-
-    def incident(self, rule: str, camera: str) -> Incident:
-        """It as others may see it."""
-        return Incident(self.id, rule, camera, self.state(), self.since, self.opened, self.last_matched, self.peak)
-
-
 class Herald:
-    """Writes the alerts about incidents of ``rule`` on ``camera``.
+    """Writes the alerts about incidents of ``rule`` on ``camera`` (empty: on that of each incident).
 
     Before ``until`` (UTC s) they are snoozed: withheld, but for the end of what was told of and acknowledgements.
     Alerts withheld count no ``seq``: those told have no holes.
@@ -124,7 +79,7 @@ class Herald:
             id=stretch.id,
             seq=seq,
             type=kind,
-            camera=self._camera,
+            camera=stretch.camera or self._camera,
             rule=rule.name,
             event=evidence.event if evidence else None,
             zone=evidence.zone if evidence else None,
@@ -136,7 +91,7 @@ class Herald:
             time=at,
             end_time=None,
             summary=(rule.summary if self._cause is Cause.CONDITION else _NO_DATA).render(values),
-            labels={**dict(rule.labels), "severity": stretch.severity},
+            labels={**dict(rule.labels), **stretch.labels()},
             annotations={name: template.render(values) for name, template in rule.annotations},
             model=stretch.model,
             rule_hash=rule.rule_hash,
@@ -151,9 +106,9 @@ class Herald:
     def _values(self, stretch: Stretch) -> dict[str, str]:
         evidence = stretch.evidence
         return {
-            "camera": self._camera,
+            "camera": stretch.camera or self._camera,
             "rule": self._rule.name,
-            "event": evidence.event if evidence else "",
+            "event": (evidence.event or "") if evidence else "",
             "score": f"{evidence.score if evidence else 0.0:.2f}",
             "zone": (evidence.zone or "") if evidence else "",
             "severity": stretch.severity,

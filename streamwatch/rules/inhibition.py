@@ -8,7 +8,7 @@ from streamwatch.document import nearest
 from streamwatch.errors import RuleError
 from streamwatch.rules.rule import Rule
 
-__all__ = ["faults_of_inhibition", "in_order"]
+__all__ = ["evaluated", "faults_of_inhibition", "in_order"]
 
 
 def faults_of_inhibition(rules: Iterable[Rule]) -> list[str]:
@@ -23,8 +23,37 @@ def faults_of_inhibition(rules: Iterable[Rule]) -> list[str]:
     try:
         in_order(named.values())
     except RuleError as error:
-        faults.append(str(error))
-    return faults
+        return [*faults, str(error)]
+    return faults + [
+        f"{rule.where}.inhibited_by: {name!r} joins cameras and is decided seconds after what happens on one of them; "
+        "only rules with on_cameras or group_by: [rule] can wait for it"
+        for rule in named.values()
+        if rule.scope == "camera"
+        for name in _behind(rule, named)
+        if named[name].scope == "site"
+    ]
+
+
+def evaluated(rules: Iterable[Rule], across: bool) -> tuple[tuple[Rule, ...], frozenset[str]]:
+    """Of ``rules`` those about one camera at a time or, ``across``, about several, in order, with all that inhibits
+    them; and the names of those that are there for that alone. Raises RuleError for a circle.
+    """
+    named = {rule.name: rule for rule in in_order(rules)}
+    own = {name for name, rule in named.items() if (rule.scope != "camera") is across}
+    needed = own.union(*(_behind(named[name], named) for name in own))
+    return tuple(rule for name, rule in named.items() if name in needed), frozenset(needed - own)
+
+
+def _behind(rule: Rule, named: Mapping[str, Rule]) -> list[str]:
+    """The names of all rules that inhibit ``rule``, or those that do, and so on."""
+    found: dict[str, None] = {}
+    waiting = list(rule.inhibited_by)
+    while waiting:
+        name = waiting.pop()
+        if name in named and name not in found:
+            found[name] = None
+            waiting += named[name].inhibited_by
+    return list(found)
 
 
 def in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -21,14 +21,14 @@ M = TypeVar("M", bound=BaseModel)
 @dataclass(frozen=True, slots=True)
 class Node:
     """``where`` is file and path (``fall.yml: rules[0].when.all[1]``); ``cameras`` are the rule's globs;
-    ``parse(value, where)`` reads a condition inside this one.
+    ``parse(value, where, cameras)`` reads a condition inside this one.
     """
 
     mapping: Mapping[str, object]
     where: str
     vocabulary: Vocabulary
     cameras: tuple[str, ...]
-    parse: Callable[[object, str], Term]
+    parse: Callable[[object, str, tuple[str, ...]], Term]
 
     def read(self, model: type[M]) -> M:
         """The mapping as ``model``. Raises RuleError with every fault found."""
@@ -47,14 +47,14 @@ class Node:
 
     def term(self, key: str) -> Term:
         """The condition under ``key``."""
-        return self.parse(self.mapping[key], f"{self.where}.{key}")
+        return self.parse(self.mapping[key], f"{self.where}.{key}", self.cameras)
 
     def terms(self, key: str) -> tuple[Term, ...]:
         """The list of conditions under ``key``."""
         values = self.mapping[key]
         if not isinstance(values, list) or not 1 <= len(values) <= MAX_PARTS:
             raise RuleError(f"{self.where}.{key}: must be a list of 1 to {MAX_PARTS} conditions")
-        return tuple(self.parse(value, f"{self.where}.{key}[{i}]") for i, value in enumerate(values))
+        return tuple(self.parse(value, f"{self.where}.{key}[{i}]", self.cameras) for i, value in enumerate(values))
 
     def require(self, fault: str | None, key: str) -> None:
         """Refuse what stands under ``key`` if there is a ``fault``."""

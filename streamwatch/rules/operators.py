@@ -13,6 +13,7 @@ from streamwatch.rules.k_of_n import parse_k_of_n
 from streamwatch.rules.logic import parse_all, parse_any, parse_not
 from streamwatch.rules.motion import parse_motion
 from streamwatch.rules.node import Node
+from streamwatch.rules.on_cameras import parse_on_cameras
 from streamwatch.rules.schedule import parse_schedule
 from streamwatch.rules.sequence import parse_sequence
 from streamwatch.rules.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ OPERATORS: Mapping[str, Callable[[Node], Term]] = {
     "sequence": parse_sequence,
     "count": parse_count,
     "schedule": parse_schedule,
+    "on_cameras": parse_on_cameras,
 }
 MAX_DEPTH = 8
 MAX_TERMS = 128
@@ -40,7 +42,7 @@ def parse_condition(value: object, where: str, vocabulary: Vocabulary, cameras: 
     """The condition in ``value`` with all inside it. ``where`` names it in errors. Raises RuleError."""
     depth = terms = 0
 
-    def parse(value: object, where: str) -> Term:
+    def parse(value: object, where: str, cameras: tuple[str, ...]) -> Term:
         nonlocal depth, terms
         depth += 1
         terms += 1
@@ -51,7 +53,7 @@ def parse_condition(value: object, where: str, vocabulary: Vocabulary, cameras: 
         depth -= 1
         return term
 
-    return parse(value, where)
+    return parse(value, where, cameras)
 
 
 def _mapping(value: object, where: str) -> Mapping[str, object]:

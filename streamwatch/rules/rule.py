@@ -15,6 +15,7 @@ from streamwatch.rules.camera import STATUS
 from streamwatch.rules.condition import Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.early import Early, EarlyChoice
+from streamwatch.rules.on_cameras import fault_of_join, hears, joins
 from streamwatch.rules.operators import parse_condition
 from streamwatch.rules.severity import Escalation, EscalationKeys, Severity, gravest, severity_named
 from streamwatch.rules.template import Template
@@ -50,6 +51,7 @@ class _Entry(BaseModel):
     no_data: Literal["close", "hold", "alert"] = "close"
     early: EarlyChoice = None
     inhibited_by: Annotated[tuple[RuleName, ...], Field(max_length=64)] = ()
+    group_by: Annotated[tuple[Literal["camera", "rule"], ...], Field(min_length=1)] | None = None
     severity: Severity | None = None
     escalate: Annotated[tuple[EscalationKeys, ...], Field(max_length=16)] = ()
     labels: Annotated[dict[LabelName, LabelValue], Field(max_length=32)] = {}
@@ -90,6 +92,9 @@ class RuleFile(BaseModel):
 class Rule:
     """A rule ready to run. ``hold`` is the file's ``for``; durations are seconds; ``labels`` hold the severity too.
 
+    ``scope`` says what an incident belongs to: a ``camera``; a ``group``, the rule on all its cameras, on each of which
+    it is evaluated by itself; the ``site``, if its condition joins cameras.
+
     ``rule_hash`` is the start of the SHA-256 of its canonical JSON: equal exactly if nothing in it changed.
     """
 
@@ -103,6 +108,7 @@ class Rule:
     no_data: str
     early: Early | None
     inhibited_by: tuple[str, ...]
+    scope: str
     severity: str
     escalate: tuple[Escalation, ...]
     labels: tuple[tuple[str, str], ...]
@@ -113,8 +119,9 @@ class Rule:
     where: str
 
     def watches(self, camera: str) -> bool:
-        """Whether one of its globs matches the name."""
-        return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
+        """Whether one of its globs matches the name, and its condition is about that camera if it joins several."""
+        mine = any(fnmatchcase(camera, pattern) for pattern in self.cameras)
+        return mine and (self.scope != "site" or hears(self.when, camera))
 
 
 def hash_of(rules: Iterable[Rule]) -> str:
@@ -142,16 +149,27 @@ def parse_rules(document: object, where: str, vocabulary: Vocabulary) -> tuple[R
         faults += [f"{place}.cameras: {fault}" for g in entry.cameras if (fault := vocabulary.fault_of_camera(g))]
         try:
             when = parse_condition(entry.when, f"{place}.when", vocabulary, entry.cameras)
-            if not when.zones:
-                raise RuleError(f"{place}.when: hears no detection; join it with an event, motion or camera by all")
-            if entry.no_data == "alert" and when.zones == {STATUS}:
-                raise RuleError(f"{place}.no_data: alert: the rule needs no data; it looks only at the camera's state")
             rules.append(_rule(entry, when, place))
         except RuleError as error:
             faults.append(str(error))
     if faults:
         raise RuleError("\n".join(faults))
     return tuple(rules)
+
+
+def _scope(entry: _Entry, when: Term, where: str) -> str:
+    if not when.zones:
+        raise RuleError(f"{where}.when: hears no detection; join it with an event, motion or camera by all")
+    if entry.no_data == "alert" and when.zones == {STATUS}:
+        raise RuleError(f"{where}.no_data: alert: the rule needs no data; it looks only at the camera's state")
+    grouped = entry.group_by is not None and "camera" not in entry.group_by
+    if not joins(when):
+        return "group" if grouped else "camera"
+    if fault := fault_of_join(when):
+        raise RuleError(f"{where}.when: {fault}")
+    if entry.group_by is not None and not grouped:
+        raise RuleError(f"{where}.group_by: on_cameras has one incident for all its cameras; leave group_by out")
+    return "site"
 
 
 def _rule(entry: _Entry, when: Term, where: str) -> Rule:
@@ -166,6 +184,7 @@ def _rule(entry: _Entry, when: Term, where: str) -> Rule:
         no_data=entry.no_data,
         early=None if entry.early is None else Early(entry.early.after, entry.early.filled),
         inhibited_by=entry.inhibited_by,
+        scope=_scope(entry, when, where),
         severity=entry.gravity,
         escalate=tuple(step.escalation() for step in entry.escalate),
         labels=tuple(sorted({**entry.labels, "severity": entry.gravity}.items())),

@@ -13,8 +13,9 @@ from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.alert import Acknowledged, Alert, Cause, Incident
 from streamwatch.rules.camera import NO_MODEL, STATUS
 from streamwatch.rules.condition import SILENCE
-from streamwatch.rules.herald import Herald, Stretch, incident_id
+from streamwatch.rules.herald import Herald
 from streamwatch.rules.rule import Rule
+from streamwatch.rules.stretch import Stretch, incident_id
 
 __all__ = ["Vigil"]
 

@@ -14,13 +14,15 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
 from streamwatch.rules.camera import STATUS
 from streamwatch.rules.condition import EPSILON, SILENCE
-from streamwatch.rules.herald import Herald, Stretch, incident_id
+from streamwatch.rules.herald import Herald
 from streamwatch.rules.part import Part
+from streamwatch.rules.places import lost
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.severity import gravest
+from streamwatch.rules.stretch import Stretch, incident_id
 from streamwatch.rules.why import why
 
-__all__ = ["HEARTBEAT", "PEAK_STEP", "Watch"]
+__all__ = ["HEARTBEAT", "PEAK_PAUSE", "PEAK_STEP", "Watch"]
 
 PEAK_STEP = 0.1  # an update is worth sending when the peak rose by this much …
 PEAK_PAUSE = 1.0  # … but not sooner than this many seconds after the last message
@@ -29,7 +31,7 @@ _NOTHING: tuple[Alert, ...] = ()
 
 
 class Watch:
-    """State of ``rule`` on ``camera``. Not thread-safe; never reads a clock.
+    """State of ``rule`` on ``camera`` (empty: on all that it joins). Not thread-safe; never reads a clock.
 
     ``inhibitors`` are evaluated before it and keep it from beginning to fire.
     """
@@ -47,15 +49,18 @@ class Watch:
         self._herald = Herald(rule, camera)
         self._salt = salt
         self._condition = rule.when.start()
-        self._several = len(rule.when.zones) > 1
+        self._several = len(rule.when.zones) > 1 or not camera
         self._stretch: Stretch | None = None
+        self._inhibitors: tuple[Watch, ...] = ()
         self.inhibited_by(inhibitors)
         self._opened: deque[float] = deque(maxlen=max((step.count or 0 for step in rule.escalate), default=0))
         self._forget_time()
 
-    def inhibited_by(self, inhibitors: tuple["Watch", ...]) -> None:
-        """From now on these keep it from beginning to fire."""
-        self._inhibitors = tuple(watch for watch in inhibitors if self.rule.shadow or not watch.rule.shadow)
+    def inhibited_by(self, inhibitors: tuple["Watch", ...], further: bool = False) -> None:
+        """From now on these keep it from beginning to fire; ``further``: beside those that do."""
+        known = self._inhibitors if further else ()
+        heard = tuple(watch for watch in inhibitors if self.rule.shadow or not watch.rule.shadow)
+        self._inhibitors = tuple(dict.fromkeys((*known, *heard)))
 
     def _forget_time(self) -> None:
         self._now = -inf  # newest detection of any zone
@@ -113,6 +118,13 @@ class Watch:
         at = max(at, self._now)
         return alerts + (self._end(at, reason) if self._stretch.opened is None else self._interrupt(at, reason))
 
+    def lose_camera(self, camera: str, at: float) -> tuple[Alert, ...]:
+        """The stream of ``camera`` broke: of a rule that joins several only what was known of that one is void."""
+        if self.camera:
+            return self.lose(at, "gap")
+        self._condition.observe(lost(camera, at))
+        return _NOTHING
+
     def rewind(self, at: float) -> tuple[Alert, ...]:
         """It is ``at`` now. If that is long before the last detection, the clock was set back: begin anew."""
         if not self._now - at > SILENCE:
@@ -167,7 +179,7 @@ class Watch:
         if stretch is None:
             if at < self._cooled or at == self._ended_since:
                 return _NOTHING
-            stretch = self._stretch = Stretch(since=at, last_matched=at, model=detection.model)
+            stretch = self._stretch = Stretch(at, at, detection.model, camera=detection.camera)
         stretch.last_matched = at
         stretch.interrupted = None
         stretch.model = detection.model
@@ -176,11 +188,14 @@ class Watch:
         stretch.evidence = evidence = self._condition.evidence()
         if evidence is not None and evidence.score > stretch.peak:
             stretch.peak = evidence.score
-        alerts = self._speak(at, stretch)
+        joined = evidence is not None and stretch.join(evidence.cameras)
+        if evidence is not None and evidence.cameras and not stretch.announced:
+            stretch.camera = evidence.cameras[-1]
+        alerts = self._speak(at, stretch, joined)
         self._arm(stretch)
         return alerts
 
-    def _speak(self, at: float, stretch: Stretch) -> tuple[Alert, ...]:
+    def _speak(self, at: float, stretch: Stretch, joined: bool) -> tuple[Alert, ...]:
         if stretch.opened is None and not any(watch.fires(at) for watch in self._inhibitors):
             if self._is_certain(at, stretch):
                 return (self._begin(at, stretch),)
@@ -193,7 +208,8 @@ class Watch:
         graver = self.rule.escalate and (severity := self._severity(at, stretch)) != stretch.severity
         if graver:
             stretch.severity = severity
-        if graver or quiet >= HEARTBEAT or (quiet >= PEAK_PAUSE and stretch.peak >= stretch.reported + PEAK_STEP):
+        higher = quiet >= PEAK_PAUSE and stretch.peak >= stretch.reported + PEAK_STEP
+        if graver or joined or higher or quiet >= HEARTBEAT:
             return (self._herald.update(at, stretch, self._why()),)
         return _NOTHING
 

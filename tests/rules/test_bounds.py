@@ -6,21 +6,24 @@ import random
 from tests.rules.play import FALL, T0, book, detection
 from tests.rules.test_condition import EXAMPLES
 
+OFTEN = [{"count": 9, "in": "30d", "severity": "critical"}]
 RULES = [
-    {"alert": f"r-{i}", "when": {"any": [when, FALL]}, "escalate": [{"count": 9, "in": "30d", "severity": "critical"}]}
+    {"alert": f"r-{i}", "when": when if "on_cameras" in when else {"any": [when, FALL]}, "escalate": OFTEN}
     for i, when in enumerate(EXAMPLES.values())
 ]
+GROUPED: dict[str, object] = {"alert": "grouped", "when": FALL, "group_by": ["rule"]}
 
 
 def test_what_is_remembered_does_not_grow_with_time() -> None:
-    running = book(*RULES)
+    running = book(*RULES, GROUPED)
     chance = random.Random(1)
     sizes = []
     alerts = 0
     for t in range(20_000):
         zone = chance.choice([None, None, "gate"])
         levels = {"fall": chance.random(), "fight": chance.random(), "motion": chance.random()}
-        alerts += len(running.observe(detection(t, camera="dock", zone=zone, **levels)))
+        camera = "dock" if zone else chance.choice(["dock", "ward-1"])
+        alerts += len(running.observe(detection(t, camera=camera, zone=zone, **levels)))
         if t % 500 == 0:
             running.gap("dock", T0 + t)
             running.camera("dock", chance.choice(["online", "offline"]), T0 + t)

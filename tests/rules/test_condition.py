@@ -22,6 +22,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "sequence": {"sequence": [EVENT, {"event": "fight", "on": 0.5}], "within": "6s"},
     "count": {"count": EVENT, "in": "8s", "at_least": 2},
     "schedule": {"schedule": ["22:13-22:14"], "timezone": "UTC"},
+    "on_cameras": {"on_cameras": [{"cameras": "*", **EVENT}, {"cameras": "ward-*", **EVENT}], "within": "6s"},
 }
 KNOWS_WITHOUT_LOOKING = ("schedule", "count")
 SCORE = st.floats(0, 1)

@@ -4,8 +4,9 @@ import pytest
 
 from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Cause, IncidentState
 from streamwatch.rules.condition import Evidence
-from streamwatch.rules.herald import Herald, Stretch
+from streamwatch.rules.herald import Herald
 from streamwatch.rules.part import Part
+from streamwatch.rules.stretch import Stretch
 from tests.rules.play import MODEL, T0, rules
 
 WHY = Part("when", "event fall", True)

@@ -17,7 +17,7 @@ class Keys(BaseModel):
 
 
 def node(**mapping: object) -> Node:
-    def parse(value: object, where: str) -> Term:
+    def parse(value: object, where: str, cameras: tuple[str, ...]) -> Term:
         return Event(str(value), 0.5, 0.4, where)
 
     return Node(mapping, "x.yml: rules[0].when", SITE, ("*",), parse)

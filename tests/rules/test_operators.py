@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from streamwatch.document import parse_document
 from streamwatch.errors import RuleError
 from streamwatch.rules.operators import MAX_DEPTH, MAX_TERMS, OPERATORS
-from tests.rules.play import condition, detection
+from streamwatch.rules.rule import parse_rules
+from streamwatch.rules.vocabulary import Vocabulary
+from tests.rules.play import SITE, condition, detection
 
 EVENT = {"event": "fall", "on": 0.8}
 
@@ -63,9 +65,11 @@ def test_brothers_do_not_add_to_the_depth() -> None:
 
 def test_the_readme_shows_every_operator_as_it_is_read() -> None:
     text = (Path(__file__).parent.parent.parent / "README.md").read_text()
-    (block,) = re.findall(r"```yaml\n(when:\n.*?)```", text, re.DOTALL)
-    condition(parse_document(block, "README.md", {})["when"])
-    assert [operator for operator in OPERATORS if f"{operator}:" not in block] == []
+    blocks = re.findall(r"```yaml\n(when:\n.*?)```", text, re.DOTALL)
+    site = Vocabulary(SITE.events, ("lobby", "exit-1"), dict.fromkeys(("lobby", "exit-1"), frozenset({"gate", "door"})))
+    for block in blocks:
+        assert parse_rules({"rules": [{"alert": "a", **parse_document(block, "README.md", {})}]}, "README.md", site)
+    assert [operator for operator in OPERATORS if f"{operator}:" not in "".join(blocks)] == []
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ulid import ULID
 
 from streamwatch.rules.alert import Alert, AlertType, IncidentState
-from streamwatch.rules.herald import incident_id
+from streamwatch.rules.stretch import incident_id
 from streamwatch.rules.watch import HEARTBEAT, PEAK_PAUSE, Watch
 from tests.rules.play import T0, book, brief, detection, play, rules
 

@@ -1,0 +1,280 @@
+"""The rules on each of the cameras they watch: what is heard goes to whom it concerns."""
+
+from collections.abc import Callable, Iterable
+from math import floor, inf, isfinite, nextafter
+from typing import TypeVar
+
+from streamwatch.document import nearest
+from streamwatch.errors import OrderError, StreamwatchError
+from streamwatch.models.detection import Detection
+from streamwatch.rules.alert import Acknowledged, Alert, Incident
+from streamwatch.rules.camera import STATUS, status
+from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.inhibition import evaluated
+from streamwatch.rules.line import Line
+from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
+from streamwatch.rules.rule import Rule
+from streamwatch.rules.snooze import Snoozes
+from streamwatch.rules.vigil import Vigil
+from streamwatch.rules.watch import Watch
+
+__all__ = ["Watches"]
+
+# What a faulty operator or detection may raise. Stated, because anything else is a fault of ours and fatal.
+_FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+_STATUS_ALONE = frozenset((STATUS,))
+
+
+_Voice = TypeVar("_Voice", Watch, Vigil, Watch | Vigil)
+
+
+class _State:
+    """A camera's state, and until when it was told to the rules."""
+
+    __slots__ = ("told", "value")
+
+    def __init__(self, value: str, told: float) -> None:
+        self.value = value
+        self.told = told
+
+
+class Watches:
+    """Of ``rules`` those about one camera at a time or, ``across``, those about several, which must be told everything
+    in order of time. Its methods are those of ``RuleBook``.
+    """
+
+    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float, across: bool = False) -> None:
+        self.rules = tuple(rules)
+        self._across = across
+        self._ordered, self._mute = evaluated(self.rules, across)
+        self.errors: dict[str, int] = {}  # rule → evaluations that raised
+        self.last_errors: dict[str, str] = {}
+        self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
+        self._salt = salt
+        self._lateness = lateness
+        self._watches: dict[str, tuple[Watch, ...]] = {}
+        self._shared: dict[str, Watch] = {}  # of rules that join cameras
+        self._lines: dict[str, dict[str | None, Line]] = {}
+        self._states: dict[str, _State] = {}
+        self._vigils: dict[str, tuple[Vigil, ...]] = {}
+        self._snoozes = Snoozes()
+
+    @property
+    def snoozes(self) -> tuple[Snoozed, ...]:
+        """Those in force; a new tuple whenever one comes or goes."""
+        return self._snoozes.listing
+
+    def observe(self, detection: Detection) -> tuple[Alert, ...]:
+        at = detection.end
+        alerts: tuple[Alert, ...] = ()
+        try:
+            line = self._lines[detection.camera][detection.zone]
+        except KeyError:
+            line = self._open(detection.camera, detection.zone)
+            alerts = self._each(line.watches, lambda watch: watch.rewind(at))
+        if not at >= line.last:  # also if not a number
+            if not line.last - at > SILENCE:
+                self.late[detection.camera] = self.late.get(detection.camera, 0) + 1
+                return alerts
+            alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
+            line = self._open(detection.camera, detection.zone)
+            alerts += self._each(line.watches, lambda watch: watch.rewind(at))
+        listening = line.listening(detection.scores)
+        line.last = at
+        if line.vigils:
+            alerts += self._each(line.vigils, lambda vigil: vigil.hear(detection))
+        for watch in listening:
+            if at >= watch.deadline:
+                alerts += watch.expire(at)
+            try:
+                alerts += watch.observe(detection)
+            except _FAULTS as error:
+                alerts += self._fault(watch, at, error)
+        line.settle(detection.scores)
+        return self._loud(alerts) if alerts and self._mute else alerts
+
+    def tick(self, at: float) -> tuple[Alert, ...]:
+        due = at - self._lateness
+        told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
+        told += self._each(self._all(), lambda each: each.expire(due) if due >= each.deadline else ())
+        return told + (self._rouse(due) if self._snoozes.expire(due) else ())
+
+    def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
+        line = self._open(camera, STATUS)
+        expected = self._expect(camera, state, at)
+        if not line.watches:
+            self._states[camera] = _State(state, at)  # a rule to come may want to hear it
+            return expected
+        alerts = expected + self._tell(camera, nextafter(at, -inf))
+        before = self._states.get(camera)
+        if before is not None and 0 < before.told - at <= SILENCE:
+            at = before.told  # told late; only a clock set back makes it go back
+        self._states[camera] = _State(state, at)
+        return alerts + self.observe(status(camera, state, at))
+
+    def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
+        lines = self._lines.pop(camera, {})
+        for line in lines.values():
+            line.wake()
+        if STATUS in lines:
+            self._lines[camera] = {STATUS: lines[STATUS]}
+        broken = (watch for watch in self._watches.get(camera, ()) if watch.rule.when.zones != _STATUS_ALONE)
+        return self._each(broken, lambda watch: watch.lose_camera(camera, at))
+
+    def replace(self, rules: Iterable[Rule], at: float) -> tuple[Alert, ...]:
+        given = tuple(rules)
+        self._ordered, self._mute = evaluated(given, self._across)
+        self.rules = given
+        hashes = {rule.name: rule.rule_hash for rule in given}
+        for line in self._every_line():
+            line.wake()
+
+        def retire(watch: Watch | Vigil) -> tuple[Alert, ...]:
+            now = hashes.get(watch.rule.name)
+            return () if now == watch.rule.rule_hash else watch.close(at, "removed" if now is None else "changed")
+
+        alerts = self._each(self._all(), retire)
+        self._shared = {name: watch for name, watch in self._shared.items() if name in hashes}
+        for shared in self._shared.values():
+            shared.inhibited_by(())
+        self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
+        self._vigils = {camera: self._vigil(camera, vigils) for camera, vigils in self._vigils.items()}
+        for camera, state in self._states.items():
+            alerts += self._expect(camera, state.value, at)
+        for camera, lines in self._lines.items():
+            self._lines[camera] = {zone: self._line(camera, zone, line.last) for zone, line in lines.items()}
+        return alerts + self._rouse(at)
+
+    def close(self, at: float, reason: str) -> tuple[Alert, ...]:
+        return self._each(self._all(), lambda watch: watch.close(at, reason))
+
+    def incidents(self) -> tuple[Incident, ...]:
+        loud = (each for each in self._all() if each.rule.name not in self._mute)
+        return tuple(incident for each in loud if (incident := each.incident()))
+
+    def acknowledge(self, order: Acknowledge, at: float) -> tuple[Alert, ...]:
+        for each in self._all():
+            if each.told() == order.id:
+                return each.acknowledge(Acknowledged(at, order.by, order.note))
+        raise OrderError("no open incident has this id")
+
+    def snooze(self, order: Snooze, at: float) -> tuple[Alert, ...]:
+        names = {rule.name for rule in self.rules} | {held.rule for held in self.snoozes}
+        if order.rule is not None and order.rule not in names:
+            raise OrderError(f"no rule is named {order.rule!r}{nearest(order.rule, [n for n in names if n])}")
+        self._snoozes.order(order, at)
+        return self._rouse(at)
+
+    def follow(self, other: "Watches") -> None:
+        """Know of the cameras' states and the snoozes what ``other`` does."""
+        for camera, state in other._states.items():
+            self.camera(camera, state.value, state.told)
+        for held in other.snoozes:
+            self._snoozes.order(Snooze(held.rule, held.camera, held.until, None, held.by, held.note), held.since)
+        self._rouse(-inf)
+
+    def _rouse(self, at: float) -> tuple[Alert, ...]:
+        """Let all know until when they are snoozed."""
+        until = self._snoozes.until
+        return self._each(self._all(), lambda each: each.snooze(until(each.rule.name, each.camera), at))
+
+    def _expect(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
+        """``camera`` is in ``state``: are detections to come?"""
+        vigils = self._vigils[camera]
+        if state == "disabled":
+            return self._each(vigils, lambda vigil: vigil.rest(at, "disabled"))
+        for vigil in vigils:
+            vigil.expect(at)
+        return ()
+
+    def _tell(self, camera: str, until: float) -> tuple[Alert, ...]:
+        """Repeat the state of ``camera`` at each whole second up to ``until``."""
+        state = self._states.get(camera)
+        if state is None or not isfinite(until):
+            return ()
+        if not self._open(camera, STATUS).watches:
+            state.told = max(state.told, until)
+            return ()
+        if until - state.told > SILENCE:  # nobody let time pass: what happened meanwhile is not known
+            state.told = floor(until) - 1.0
+        alerts: tuple[Alert, ...] = ()
+        while (second := floor(state.told) + 1.0) <= until:
+            state.told = second
+            alerts += self.observe(status(camera, state.value, second))
+        return alerts
+
+    def _all(self) -> Iterable[Watch | Vigil]:
+        yield from self._shared.values()
+        for camera, watches in self._watches.items():
+            yield from (watch for watch in watches if watch.camera)
+            yield from self._vigils[camera]
+
+    def _each(self, those: Iterable[_Voice], act: Callable[[_Voice], tuple[Alert, ...]]) -> tuple[Alert, ...]:
+        alerts = self._loud(alert for one in those for alert in act(one))
+        return tuple(sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)))
+
+    def _open(self, camera: str, zone: str | None) -> Line:
+        if camera not in self._watches:
+            self._watches[camera] = self._watch(camera, ())
+            self._vigils[camera] = self._vigil(camera, ())
+            if self.snoozes:
+                self._rouse(-inf)
+        lines = self._lines.setdefault(camera, {})
+        if zone not in lines:
+            lines[zone] = self._line(camera, zone, -inf)
+        return lines[zone]
+
+    def _line(self, camera: str, zone: str | None, last: float) -> Line:
+        watches = tuple(watch for watch in self._watches[camera] if zone in watch.rule.when.zones)
+        line = Line(watches, tuple(vigil for vigil in self._vigils[camera] if zone in vigil.zones))
+        line.last = last
+        return line
+
+    def _every_line(self) -> Iterable[Line]:
+        return (line for lines in self._lines.values() for line in lines.values())
+
+    def _watch(self, camera: str, before: Iterable[Watch]) -> tuple[Watch, ...]:
+        """A watch on ``camera`` for each rule; of those from ``before`` that whose rule is unchanged."""
+        former = {watch.rule.name: watch for watch in before}
+        named: dict[str, Watch] = {}
+        for rule in self._ordered:
+            if rule.watches(camera):
+                inhibitors = tuple(named[name] for name in rule.inhibited_by if name in named)
+                earlier = former.get(rule.name)
+                if rule.scope == "site":
+                    named[rule.name] = self._joint(rule, inhibitors)
+                elif earlier is not None and earlier.rule.rule_hash == rule.rule_hash:
+                    earlier.inhibited_by(inhibitors)
+                    named[rule.name] = earlier
+                else:
+                    watch = named[rule.name] = Watch(rule, camera, self._salt, inhibitors)
+                    if earlier is not None:
+                        watch.follow(earlier)
+        return tuple(named.values())
+
+    def _joint(self, rule: Rule, inhibitors: tuple[Watch, ...]) -> Watch:
+        """The one watch of ``rule`` on all cameras; from now on ``inhibitors`` inhibit it too."""
+        watch = earlier = self._shared.get(rule.name)
+        if watch is None or watch.rule.rule_hash != rule.rule_hash:
+            watch = self._shared[rule.name] = Watch(rule, "", self._salt)
+            if earlier is not None:
+                watch.follow(earlier)
+        watch.inhibited_by(inhibitors, further=True)
+        return watch
+
+    def _loud(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+        """``alerts`` without those of rules that are evaluated here for what they inhibit alone."""
+        return tuple(alert for alert in alerts if alert.rule not in self._mute)
+
+    def _vigil(self, camera: str, before: Iterable[Vigil]) -> tuple[Vigil, ...]:
+        """Likewise of the rules that must not lose sight of ``camera``."""
+        former = {(vigil.rule.name, vigil.rule.rule_hash): vigil for vigil in before}
+        wanted = (rule for rule in self._ordered if rule.no_data == "alert" and rule.watches(camera))
+        return tuple(former.get((r.name, r.rule_hash)) or Vigil(r, camera, self._salt) for r in wanted)
+
+    def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
+        name = watch.rule.name
+        self.errors[name] = self.errors.get(name, 0) + 1
+        self.last_errors[name] = f"camera {watch.camera}: {type(error).__name__}: {error}"
+        return watch.lose(at, "error")
