@@ -60,7 +60,7 @@ class Group:
         return (self._say(alert, AlertType.UPDATE),) if joined or self._worth_saying(alert) else ()
 
     def member(self, incident: str) -> str:
-        """The id of an incident that is open on one of its cameras, if ``incident`` is the group's; else ``incident``."""
+        """If ``incident`` is the group's id, that of one open on one of its cameras; else ``incident``."""
         mine = self._first is not None and self._first.id == incident
         return next(iter(self._open.values()), incident) if mine else incident
 

@@ -146,7 +146,7 @@ def test_incidents_open_now() -> None:
         running.observe(detection(1, 0.9, camera))
     running.tick(T0 + 1)
     assert [(i.rule, i.camera, i.state) for i in running.incidents()] == [
-        ("b", "dock", IncidentState.PENDING), ("two", "ward-1", IncidentState.FIRING),
+        ("two", "ward-1", IncidentState.FIRING), ("b", "dock", IncidentState.PENDING),
         ("b", "ward-1", IncidentState.PENDING),
     ]  # fmt: skip
     for camera in ("dock", "ward-1"):

@@ -1,7 +1,5 @@
 """The part of a rule book that hears: which rules it evaluates, and for whom."""
 
-from math import inf
-
 from streamwatch.rules.order import Snooze
 from streamwatch.rules.watches import Watches
 from tests.rules.play import FALL, T0, brief, detection, rules
@@ -17,14 +15,11 @@ SITE = rules(
 
 def test_each_part_tells_of_its_own_rules_only() -> None:
     alone, across = Watches(SITE, "site", 0.0), Watches(SITE, "site", 0.0, across=True)
-    told = {
-        part: [part.observe(detection(0, 0.9, camera, fight=0.9)) for camera in ("dock", "ward-1")]
-        for part in (alone, across)
-    }
-    assert [{alert.rule for alerts in told[part] for alert in alerts} for part in (alone, across)] == [
-        {"loud"},
-        {"grouped"},
-    ]
+    told = []
+    for part in (alone, across):
+        heard = [detection(0, 0.9, camera, fight=0.9) for camera in ("dock", "ward-1")]
+        told.append({alert.rule for each in heard for alert in part.observe(each)})
+    assert told == [{"loud"}, {"grouped"}]
     assert [{incident.rule for incident in part.incidents()} for part in (alone, across)] == [
         {"loud", "quiet"}, {"joined", "grouped"},
     ]  # fmt: skip
@@ -48,5 +43,4 @@ def test_a_new_part_knows_states_and_snoozes() -> None:
     other.follow(one)
     assert [incident.rule for incident in other.incidents()] == ["gone"]
     assert [(held.rule, held.until - T0) for held in other.snoozes] == [("gone", 60)]
-    assert [alert.snoozed for alert in other.tick(T0 + 61)] == [False]
-    assert other.tick(-inf) == ()
+    assert other.tick(T0 + 5) == ()
