@@ -5,23 +5,27 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from streamwatch.errors import SinkError
+from streamwatch.errors import OrderError, SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.rules.alert import Alert, IncidentState
+from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
+from streamwatch.rules.order import Acknowledge, Order, Snoozed
+from streamwatch.rules.restart import ends
 from streamwatch.rules.rule import Rule
 from streamwatch.sinks.scores import ScoreLog
+from streamwatch.sinks.states import OpenIncidents
 
 __all__ = ["Evaluation"]
 
 log = logging.getLogger(__name__)
 
 QUEUE = 64  # detections: a few seconds of a full machine; then inference waits, and so the mailbox drops
+ORDERS = 64
 BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
 TICK = 1.0  # seconds
 
@@ -34,11 +38,24 @@ class _Replacement:
     applied: "Future[float]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """An order, and what will hold the alerts that it causes, or the OrderError."""
+
+    order: Order
+    done: "Future[tuple[Alert, ...]]"
+
+
+class _Wake:
+    """Put into the queue to be looked for other things."""
+
+
 class Evaluation:
     """Owns the rule book. ``put`` blocks while the queue is full; ``run`` is the rules thread's body.
 
     ``deliver`` keeps an alert for good; while it raises SinkError, alerts wait in memory, in order. ``now`` gives
     UTC seconds by the cameras' clock. ``scores`` keeps what was evaluated, after its alerts are on their way.
+    ``on_snoozes`` hears on the rules thread which snoozes are in force, first that there are none.
     """
 
     def __init__(
@@ -54,7 +71,12 @@ class Evaluation:
         self._deliver = deliver
         self._metrics = metrics
         self._scores = scores
-        self._queue: queue.Queue[Detection | Gap | CameraState | _Replacement] = queue.Queue(maxsize=QUEUE)
+        self._queue: queue.Queue[Detection | Gap | CameraState | _Replacement | _Wake] = queue.Queue(maxsize=QUEUE)
+        self._orders: queue.Queue[_Given] = queue.Queue(maxsize=ORDERS)
+        self.on_snoozes: Callable[[Sequence[Snoozed]], None] = lambda snoozes: None
+        self._snoozes: Sequence[Snoozed] | None = None  # those told of
+        self._open = OpenIncidents()
+        self._left: tuple[Alert, ...] = ()
         self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
         self._done = threading.Event()
         self._errors: dict[str, int] = {}
@@ -89,15 +111,40 @@ class Evaluation:
                 raise TimeoutError("the rules thread does not answer") from None
             return applied.result(limit)  # it began that very moment
 
+    def order(self, order: Order) -> "Future[tuple[Alert, ...]]":
+        """Have ``order`` carried out before the next detection; the alerts that it causes. Never blocks.
+
+        Raises OrderError if too many wait; the future does if it cannot be carried out.
+        """
+        given = _Given(order, Future())
+        try:
+            if self._done.is_set():
+                raise queue.Full
+            self._orders.put_nowait(given)
+            self._queue.put_nowait(_Wake())
+        except queue.Full:
+            if self._done.is_set() or self._orders.full():
+                raise OrderError("the rules thread is busy or has stopped; try again") from None
+        return given.done
+
+    def end(self, left: Iterable[Alert]) -> None:
+        """End what an earlier run left open, before anything else: ``left`` are the last alerts. Before ``run``."""
+        self._left = ends(left, self._now())
+
     def run(self, stop: threading.Event) -> None:
         """Evaluate until ``stop`` is set and the queue is drained; then end what still fires."""
         try:
+            if self._left:
+                log.warning("an earlier run ended without ending %d incidents; they end now", len(self._left))
+            self._keep(self._left)
             while not (stop.is_set() and self._queue.empty()):
                 self.beat = time.monotonic()
                 self._turn(0.01 if stop.is_set() else TICK)
             self._keep(self._book.close(self._now(), "shutdown"))
         finally:
             self._done.set()
+            while not self._orders.empty():
+                self._orders.get_nowait().done.cancel()
             if self._backlog:
                 log.error("%d alerts could not be stored before the end and are lost", len(self._backlog))
                 self._metrics.alerts_dropped.labels("shutdown").inc(len(self._backlog))
@@ -110,9 +157,12 @@ class Evaluation:
             self._keep(self._book.tick(self._now()))
             if self._scores is not None:
                 self._scores.tick(self._now())
+        self._carry_out()
         try:
             item = self._queue.get(timeout=timeout)
         except queue.Empty:
+            return
+        if isinstance(item, _Wake):
             return
         if isinstance(item, _Replacement):
             self._replace(item)
@@ -132,6 +182,27 @@ class Evaluation:
         self._complained.clear()  # a rule may have been mended, or not
         item.applied.set_result(at)
 
+    def _carry_out(self) -> None:
+        while not self._orders.empty():
+            given = self._orders.get_nowait()
+            if not given.done.set_running_or_notify_cancel():
+                continue
+            try:
+                alerts = self._obey(given.order)
+            except OrderError as error:
+                given.done.set_exception(error)
+                continue
+            self._keep(alerts)
+            given.done.set_result(alerts)
+        if self._book.snoozes is not self._snoozes:
+            self._snoozes = self._book.snoozes
+            self._metrics.rules_snoozed.set(len(self._snoozes))
+            self.on_snoozes(self._snoozes)
+
+    def _obey(self, order: Order) -> tuple[Alert, ...]:
+        at = self._now()
+        return self._book.acknowledge(order, at) if isinstance(order, Acknowledge) else self._book.snooze(order, at)
+
     def _evaluate(self, item: Detection | Gap | CameraState) -> tuple[Alert, ...]:
         if isinstance(item, Gap):
             return self._book.gap(item.camera, item.at)
@@ -143,9 +214,11 @@ class Evaluation:
         for alert in alerts:
             self._metrics.alerts.labels(alert.camera, alert.rule, alert.type.value).inc()
             firing = self._metrics.incidents_active.labels(alert.camera, alert.rule)
-            firing.set(alert.state in (IncidentState.FIRING, IncidentState.ACKNOWLEDGED))
-            if alert.shadow:  # evaluated, logged and counted, never published
-                log.info("shadow alert %s: %s", alert.type.value, alert.summary)
+            firing.set(self._open.observe(alert))
+            if alert.shadow or alert.snoozed:  # evaluated, logged and counted, never published
+                why = "shadow" if alert.shadow else "snoozed"
+                self._metrics.alerts_withheld.labels(why).inc()
+                log.info("%s alert %s: %s", why, alert.type.value, alert.summary)
                 continue
             if len(self._backlog) == BACKLOG:
                 self._metrics.alerts_dropped.labels("backlog_full").inc()

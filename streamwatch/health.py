@@ -1,7 +1,7 @@
 """How the process is: which workers are lost, and what works."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamwatch.http import Readiness
@@ -38,6 +38,11 @@ class Health:
         self._cameras = cameras
         self._broker = broker
         self._storing = storing
+        self._further: list[Callable[[], Iterable[str]]] = []
+
+    def also(self, degraded: Callable[[], Iterable[str]]) -> None:
+        """Let ``degraded`` say what else is not as it should be."""
+        self._further.append(degraded)
 
     def lost(self) -> Sequence[str]:
         """Workers that have ended or have not been heard of for STUCK seconds."""
@@ -52,4 +57,5 @@ class Health:
             degraded.append(f"broker {broker}: alerts wait in the outbox")
         if not storing:
             degraded.append("store: alerts are kept in memory only")
+        degraded += [line for further in self._further for line in further()]
         return Readiness(self._model, self._provider, storing, cameras, broker, degraded)

@@ -21,10 +21,12 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
+from streamwatch.orders import Orders
 from streamwatch.plan import draw_plan
 from streamwatch.reload import Reload
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
+from streamwatch.rules.order import Acknowledge
 from streamwatch.rules.rule import Rule
 from streamwatch.sinks.bounds import Bounds
 from streamwatch.sinks.broker import EmbeddedBroker
@@ -91,12 +93,16 @@ class Pipeline:
         book = RuleBook(plan.rules, salt=self.outbox.instance)
         scores = _score_log(config, metrics)
         self._evaluation = Evaluation(book, self._delivery.deliver, metrics, self._now, scores)
+        self._evaluation.end(self.outbox.left_open())
+        self.orders = Orders(self._evaluation, self._states, self.sink.answer, self.sink.snoozed)
+        self.sink.on_order = self.orders.request
         self._reload = Reload(config, plan, self._evaluation, metrics, self._on_reloaded)
         self._inference = Inference(self.model, plan.zones, metrics, self._now)
         self._beat = self._tended = time.monotonic()
         self._cameras = self._camera_threads(config)
         self._build_workers()
         health = self._health()
+        health.also(lambda: self.orders.degraded)
         self._watchdog = Watchdog(health.lost, metrics.worker_lost)
         self.http = HttpServer(config.http, metrics, health, self.outbox, token=read_token(config.http))
         keep.callback(self.http.close)
@@ -174,6 +180,10 @@ class Pipeline:
     def reload(self) -> dict[str, object]:
         """Read the rule files again and put them in force, or leave all as it is; see ``Reload``. Waits for it."""
         return self._reload()
+
+    def acknowledge(self, incident: str, by: str = "", note: str = "") -> Alert:
+        """Take note of an incident, by its id, as over MQTT; what is told of that. Raises OrderError."""
+        return self.orders(Acknowledge(incident, by, note))[0]
 
     def request_reload(self) -> None:
         """Have ``reload`` done soon, by whoever iterates, waits or supervises. From any thread; never blocks."""

@@ -1,6 +1,10 @@
 """The rules thread: order, back-pressure, ticks, a store that fails."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +23,7 @@ from streamwatch.rules.rule import Rule, parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.score_files import read_rows
 from streamwatch.sinks.scores import ScoreLog
+from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.worker import Worker
 
 RULES = """
@@ -290,3 +295,59 @@ class TestReplace:
         with pytest.raises(TimeoutError):
             stage.evaluation.replace((), 20)
         assert time.monotonic() - began < 10
+
+
+_KILLED = """
+import sys, time
+from pathlib import Path
+from streamwatch.evaluation import Evaluation
+from streamwatch.metrics import Metrics
+from streamwatch.sinks.store import SqliteOutbox
+from streamwatch.worker import Worker
+from tests.test_evaluation import book, detection
+
+outbox = SqliteOutbox(Path(sys.argv[1]))
+kept = []
+evaluation = Evaluation(book(), lambda alert: kept.append(outbox.append(alert).alert.type), Metrics())
+evaluation.end(outbox.left_open())
+Worker("rules", evaluation.run).start()
+evaluation.put(detection(time.time(), 0.9))
+while "new" not in kept:
+    time.sleep(0.01)
+print("open", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_run_left_open_is_ended_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.db"
+    root = Path(__file__).parents[1]
+    for _ in range(2):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _KILLED, str(path)],
+            stdout=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open\n"
+        child.send_signal(signal.SIGKILL)
+        child.wait(20)
+        child.stdout.close()
+    outbox = SqliteOutbox(path)
+    metrics = Metrics()
+    evaluation = Evaluation(book(), outbox.append, metrics)
+    evaluation.end(outbox.left_open())
+    worker = Worker("rules", evaluation.run)
+    worker.start()
+    wait_for(lambda: not outbox.left_open())
+    worker.stop()
+    assert worker.join(20)
+    entries = outbox.alerts_after(0, 100)
+    outbox.close()
+    assert [entry.sequence for entry in entries] == [1, 2, 3, 4]
+    assert types([entry.alert for entry in entries]) == [AlertType.NEW, AlertType.END] * 2
+    assert [e.alert.seq for e in entries] == [0, 1, 0, 1]
+    assert [e.alert.annotations.get("end_reason") for e in entries] == [None, "restart"] * 2
+    assert len({entry.alert.id for entry in entries}) == 2
+    assert metrics.registry.get_sample_value(
+        "streamwatch_incidents_active", {"camera": "dock", "rule": "fight"}
+    ) == 0  # fmt: skip

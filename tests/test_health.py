@@ -52,3 +52,10 @@ def test_a_store_that_cannot_be_written_is_not_ready() -> None:
     readiness = health([], {}, storing=False).readiness()
     assert not readiness.ready
     assert readiness.degraded == ["store: alerts are kept in memory only"]
+
+
+def test_others_may_add_what_is_not_as_it_should_be() -> None:
+    subject = health([], {})
+    subject.also(lambda: ["snoozed until tomorrow: fall on dock"])
+    assert subject.readiness().degraded == ["snoozed until tomorrow: fall on dock"]
+    assert subject.readiness().ready

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import streamwatch
 from streamwatch.config import Config, load_config
-from streamwatch.errors import InferenceError, PortInUseError, WorkerLostError
+from streamwatch.errors import InferenceError, OrderError, PortInUseError, WorkerLostError
 from streamwatch.models.detection import Vector
 from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
@@ -196,6 +196,32 @@ def test_a_subscriber_asks_for_a_reload_and_hears_what_became_of_it(path: Path) 
         stop.set()
         subscriber.close()
     assert (answer["applied"], answer["rules"]) == (True, 3)
+
+
+@pytest.mark.timeout(120)
+def test_a_subscriber_acknowledges_and_snoozes(path: Path) -> None:
+    path.write_text(path.read_text().replace("client_id: test", "client_id: test, commands: true"))
+    config = load_config(path)
+    subscriber = None
+    with Pipeline(config) as pipeline:
+        try:
+            subscriber = Subscriber(config.mqtt.port)
+            wait_for(lambda: subscriber.alerts("dock/anything"))
+            incident = str(subscriber.alerts("dock/anything")[0]["id"])
+            subscriber.client.publish(f"streamwatch/alerts/{incident}/ack", '{"by": "Ann"}', qos=1)
+            wait_for(lambda: subscriber.alerts("dock/anything")[-1]["state"] == "acknowledged")
+            assert "'by': 'Ann'" in str(subscriber.alerts("dock/anything")[-1]["acknowledged"])
+            assert subscriber.last("rules/snoozed") == "[]"
+            subscriber.client.publish("streamwatch/rules/snooze", '{"rule": "left", "for": "1h"}', qos=1)
+            wait_for(lambda: "left" in (subscriber.last("rules/snoozed") or ""))
+            assert "left on every camera" in get(config, "readyz")
+            with pytest.raises(OrderError, match="already"):
+                pipeline.acknowledge(incident)
+            wait_for(lambda: subscriber.last("answer"))
+            assert json.loads(subscriber.last("answer") or "")["done"] is True
+        finally:
+            if subscriber is not None:
+                subscriber.close()
 
 
 @pytest.mark.timeout(120)

@@ -12,6 +12,7 @@ from pathlib import Path
 from streamwatch.config import MqttConfig
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import Alert
+from streamwatch.rules.order import Acknowledge, Order, Snooze, Snoozed
 from streamwatch.sinks.announced import Announced
 from streamwatch.sinks.commands import Command, CommandGate, ReloadRules, ReplayAlerts
 from streamwatch.sinks.complaints import Complaints
@@ -60,13 +61,13 @@ class MqttSink:
 
     Speaks MQTT 5, or 3.1.1 to a broker that does not (and to the embedded one), unless ``config.protocol`` says which.
     No session is kept: what is not acknowledged is in the outbox, and a command sent while we are away is not carried
-    out later. Without ``config.host`` the broker is
-    the embedded one on 127.0.0.1. If ``config.commands``, ``on_command(camera, enabled)`` is called for
-    ``<prefix>/<camera>/enabled/set`` and ``on_reload()`` for ``<prefix>/rules/reload``, on the sink's thread: they must
+    out later. Without ``config.host`` the broker is the embedded one on 127.0.0.1. If ``config.commands``,
+    ``on_command(camera, enabled)`` is called for ``<prefix>/<camera>/enabled/set``, ``on_reload()`` for
+    ``<prefix>/rules/reload`` and ``on_order(order)`` for acknowledgements and snoozes, on the sink's thread: they must
     neither block nor raise; and alerts are published again for those who ask on ``<prefix>/replay/request``.
 
-    ``announced`` is the file that remembers the devices announced to Home
-    Assistant, so that those of cameras that are gone are taken back, and all of them once ``config.discovery`` is off.
+    ``announced`` is the file that remembers the devices announced to Home Assistant, so that those of cameras that are
+    gone are taken back, and all of them once ``config.discovery`` is off.
     Raises ConfigError if password file or certificates cannot be used.
     """
 
@@ -91,6 +92,7 @@ class MqttSink:
         self._gate = CommandGate(config.topic_prefix, site.cameras) if config.commands else None
         self._on_command = on_command
         self._on_reload = on_reload
+        self.on_order: Callable[[Order], None] = lambda order: None
         self._version = self._endpoint.versions[0]
         self._failures = 0
         self._brief = 0
@@ -128,6 +130,14 @@ class MqttSink:
     def applied(self, document: Mapping[str, object]) -> None:
         """Publish what became of a reload, as JSON, once. Never blocks; raises ValueError for NaN."""
         self._book.notices.put(self._topics.applied, json.dumps(dict(document), allow_nan=False))
+
+    def answer(self, document: Mapping[str, object]) -> None:
+        """Publish what became of an order, likewise."""
+        self._book.notices.put(self._topics.answer, json.dumps(dict(document), allow_nan=False))
+
+    def snoozed(self, snoozes: Sequence[Snoozed]) -> None:
+        """Have those in force retained. Never blocks."""
+        self._states.set(self._topics.snoozed, json.dumps([held.to_payload() for held in snoozes], allow_nan=False))
 
     def run(self, stop: threading.Event) -> None:
         """Connect, relay, reconnect until ``stop``; then drain for a moment, say ``stopped`` and return within 5 s."""
@@ -192,7 +202,8 @@ class MqttSink:
         if self._discoverable:
             connection.subscribe(BIRTH)
         if self._gate is not None:
-            for topic in (self._topics.commands, self._topics.replay, self._topics.reload):
+            topics = self._topics
+            for topic in (topics.commands, topics.replay, topics.reload, topics.acks, topics.snooze):
                 connection.subscribe(topic)
 
     def _failed(self, answer: Refused | Lost) -> None:
@@ -252,6 +263,8 @@ class MqttSink:
         elif isinstance(command, ReloadRules):
             log.info("MQTT %s: asked to read the rules again", self._endpoint)
             self._on_reload()
+        elif isinstance(command, Acknowledge | Snooze):
+            self.on_order(command)
         else:
             self._on_command(command.camera, command.enabled)
 

@@ -19,6 +19,10 @@ class Topics:
         self.replayed = f"{prefix}/replay/answer"
         self.reload = f"{prefix}/rules/reload"
         self.applied = f"{prefix}/rules/applied"
+        self.acks = f"{prefix}/alerts/+/ack"
+        self.snooze = f"{prefix}/rules/snooze"
+        self.snoozed = f"{prefix}/rules/snoozed"
+        self.answer = f"{prefix}/answer"
 
     def alert(self, camera: str, rule: str) -> str:
         """Where alerts of a rule go."""

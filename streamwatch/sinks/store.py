@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import Alert
 from streamwatch.sinks.bounds import GIVEN_UP, Bounds, Held, give_up, ranges, rank
+from streamwatch.sinks.left_open import LEFT_OPEN, left_open, note
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.record import dump, load
 
@@ -118,6 +119,15 @@ class SqliteOutbox:
                 until = pruned[-1].last
             return Held(self._first, self._last, pruned, until)
 
+    def left_open(self) -> list[Alert]:
+        """The last alert of each incident that has not ended. Raises SinkError."""
+        with self._lock:
+            try:
+                return left_open(self._db)
+            except sqlite3.DatabaseError as error:
+                self._renew_if_corrupt(error, self._last + 1, self.instance)
+                return []
+
     def oldest(self) -> float | None:
         """When the oldest alert not yet acknowledged was put in (UTC s), None if nothing waits."""
         with self._lock:
@@ -140,7 +150,7 @@ class SqliteOutbox:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + LEFT_OPEN)
             known = {row[1] for row in self._db.execute("PRAGMA table_info(alerts)")}
             for name in _COLUMNS.keys() - known:
                 self._db.execute(f"ALTER TABLE alerts ADD COLUMN {name} {_COLUMNS[name]}")
@@ -169,6 +179,7 @@ class SqliteOutbox:
         row = (entry.sequence, alert.id, alert.seq, entry.stored, payload, rank(alert.severity), len(payload))
         columns = "sequence, id, seq, stored, payload, rank, size"
         self._db.execute(f"INSERT INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        note(self._db, alert, payload)
         self._trim(entry.sequence)
         gone = give_up(self._db, self._bounds, (self._waiting + 1, self._size + len(payload)), entry.stored)
         return entry, len(payload), gone

@@ -2,11 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamwatch.rules.order import Acknowledge, Snooze
 from streamwatch.sinks.commands import CommandGate, ReloadRules, ReplayAlerts, SwitchCamera
 
 TOPIC = "p/dock/enabled/set"
 REPLAY = "p/replay/request"
 RELOAD = "p/rules/reload"
+SNOOZE = "p/rules/snooze"
+ID = "01M81GXG3PJYC11C2ZZ9JGJX56"
+ACK = f"p/alerts/{ID}/ack"
 
 
 def gate() -> CommandGate:
@@ -43,6 +47,16 @@ def test_switches_a_camera(payload: bytes, enabled: bool) -> None:
         (RELOAD, b" " * 17, False, "17 bytes"),
         (RELOAD, b"now", False, "neither"),
         ("p/rules/applied", b"{}", False, "no such"),
+        ("p/alerts/dock/ack", b"{}", False, "no such"),  # an alert of a rule of that name
+        (ACK + "/x", b"", False, "no such"),
+        (ACK.lower(), b"", False, "no such"),
+        (ACK, b"", True, "retained"),
+        (ACK, b" " * 2049, False, "2049 bytes"),
+        (ACK, b"ok", False, "not JSON"),
+        (ACK, b'{"who": "Ann"}', False, "who: "),
+        (SNOOZE, b"", False, "not JSON"),
+        (SNOOZE, b'{"rule": "fall", "for": 1}', True, "retained"),
+        (SNOOZE, b" " * 2049, False, "2049 bytes"),
     ],
 )
 def test_refuses_all_else_and_says_why(topic: str, payload: bytes, retained: bool, reason: str) -> None:
@@ -90,3 +104,23 @@ def test_nothing_a_stranger_sends_is_more_than_refused(topic: str, payload: byte
     assert isinstance(gate().read(TOPIC, payload, True, at), str)
     assert isinstance(gate().read(REPLAY, payload, False, at), str | ReplayAlerts)
     assert isinstance(gate().read(RELOAD, payload, False, at), str | ReloadRules)
+    assert isinstance(gate().read(ACK, payload, False, at), str | Acknowledge)
+    assert isinstance(gate().read(SNOOZE, payload, False, at), str | Snooze)
+
+
+def test_acknowledges() -> None:
+    assert gate().read(ACK, b"", False, 0.0) == Acknowledge(ID)
+    assert gate().read(ACK, b'{"by": "Ann", "note": "on my way"}', False, 0.0) == Acknowledge(ID, "Ann", "on my way")
+
+
+def test_snoozes() -> None:
+    assert gate().read(SNOOZE, b'{"rule": "fall", "for": "2h"}', False, 0.0) == Snooze("fall", None, span=7200.0)
+
+
+def test_bounds_the_rate_of_acknowledgements_over_all_ids() -> None:
+    commands = gate()
+    topics = [f"p/alerts/{number:026d}/ack" for number in range(25)]
+    taken = [isinstance(commands.read(topic, b"", False, 0.0), Acknowledge) for topic in topics]
+    assert taken == [True] * 20 + [False] * 5
+    assert isinstance(commands.read(ACK, b"", False, 0.5), Acknowledge)
+    assert commands.read(ACK, b"", False, 0.5) == "too many commands"

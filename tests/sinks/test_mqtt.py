@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from streamwatch.config import MqttConfig
 from streamwatch.errors import ConfigError, SinkError
 from streamwatch.rules.alert import AlertType
+from streamwatch.rules.order import Acknowledge, Order, Snooze, Snoozed
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import LinkState, MqttSink
 from streamwatch.sinks.outbox import Entry, MemoryOutbox
@@ -350,6 +352,25 @@ class TestCommands:
         sink.enabled("dock", True)
         wait_for(lambda: listener.of("streamwatch/dock/enabled/state") == ["ON"], "our own echo changes nothing")
         assert len(commands) == 2
+        listener.close()
+
+    def test_orders_are_handed_on_and_answered(self, mosquitto: Mosquitto, running: Start) -> None:
+        orders: list[Order] = []
+        sink = MqttSink(make_site(), mosquitto.config(commands=True))
+        sink.on_order = orders.append
+        listener = Listener(mosquitto.port)
+        sink.snoozed([Snoozed("fall", None, 1.0, 2.0, "Bob")])
+        running(sink)
+        wait_for(lambda: listener.of("streamwatch/rules/snoozed"), "what is snoozed is told")
+        (snoozed,) = json.loads(listener.of("streamwatch/rules/snoozed")[0])
+        assert (snoozed["rule"], snoozed["until"], snoozed["by"]) == ("fall", 2.0, "Bob")
+        incident = "01M81GXG3PJYC11C2ZZ9JGJX56"
+        listener.publish(f"streamwatch/alerts/{incident}/ack", b'{"by": "Ann"}')
+        listener.publish("streamwatch/rules/snooze", b'{"camera": "dock", "for": "1m"}')
+        wait_for(lambda: len(orders) == 2, "both orders")
+        assert set(orders) == {Acknowledge(incident, "Ann"), Snooze(None, "dock", span=60.0)}
+        sink.answer({"order": "acknowledge", "done": True})
+        wait_for(lambda: listener.of("streamwatch/answer") == ['{"order": "acknowledge", "done": true}'], "the answer")
         listener.close()
 
     def test_commands_are_off_unless_enabled(

@@ -26,6 +26,10 @@ class TestTopics:
         assert topics.replay == "site/a/replay/request"
         assert topics.reload == "site/a/rules/reload"
         assert topics.applied == "site/a/rules/applied"
+        assert topics.acks == "site/a/alerts/+/ack"
+        assert topics.snooze == "site/a/rules/snooze"
+        assert topics.snoozed == "site/a/rules/snoozed"
+        assert topics.answer == "site/a/answer"
         assert topics.enabled_set("dock") == "site/a/dock/enabled/set"
 
 

@@ -1,0 +1,33 @@
+"""Which incidents an outbox has told of and not ended: their last alerts, in a table beside it."""
+
+import logging
+import sqlite3
+
+from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.sinks.record import load
+
+__all__ = ["LEFT_OPEN", "left_open", "note"]
+
+log = logging.getLogger(__name__)
+
+LEFT_OPEN = "CREATE TABLE IF NOT EXISTS left_open (id TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT;"
+"""One row an open incident: as many as there are rules and cameras at most."""
+
+
+def note(db: sqlite3.Connection, alert: Alert, payload: str) -> None:
+    """``alert`` is being stored as ``payload``: within the same transaction. Raises sqlite3.Error."""
+    if alert.type is AlertType.END:
+        db.execute("DELETE FROM left_open WHERE id = ?", (alert.id,))
+    elif alert.end_time is None:  # else it is said of one that has ended
+        db.execute("INSERT OR REPLACE INTO left_open (id, payload) VALUES (?, ?)", (alert.id, payload))
+
+
+def left_open(db: sqlite3.Connection) -> list[Alert]:
+    """The last alerts, in the order in which the incidents began. Raises sqlite3.Error."""
+    alerts = []
+    for incident, payload in db.execute("SELECT id, payload FROM left_open ORDER BY id"):
+        try:
+            alerts.append(load(payload))
+        except ValueError as error:
+            log.error("incident %s cannot be ended, its last alert cannot be read: %s", incident, error)
+    return alerts
