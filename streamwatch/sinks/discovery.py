@@ -13,6 +13,7 @@ from typing import Any
 from streamwatch import __version__
 from streamwatch.rules.alert import AlertType
 from streamwatch.sinks.announced import Announced
+from streamwatch.sinks.readings import EXPIRY
 from streamwatch.sinks.states import RetainedStates, Topics
 
 __all__ = ["BIRTH", "Discovery", "describe", "device_id"]
@@ -27,11 +28,14 @@ _CONFIG = re.compile(r"homeassistant/device/([a-zA-Z0-9_-]+)/config")
 class Discovery:
     """Announces cameras as devices among the retained states, and takes back those of an earlier run that are gone.
 
-    ``cameras``: the names of the rules that watch each. Without any, all devices are taken back. Any thread.
+    ``events``: whose scores are said. ``cameras``: the names of the rules that watch each. Without any, all devices are taken back. Any thread.
     """
 
-    def __init__(self, topics: Topics, states: RetainedStates, announced: Announced) -> None:
+    def __init__(
+        self, topics: Topics, states: RetainedStates, announced: Announced, events: Sequence[str] = ()
+    ) -> None:
         self._topics = topics
+        self._events = events
         self._states = states
         self._announced = announced
         self._wanted: dict[str, dict[str, str]] = {}  # device → component → platform
@@ -45,7 +49,7 @@ class Discovery:
     def _announce(self, cameras: Mapping[str, Sequence[str]], commands: bool) -> None:
         before = self._announced.devices()
         devices = {
-            device_id(self._topics.prefix, camera): describe(self._topics, camera, rules, commands)
+            device_id(self._topics.prefix, camera): describe(self._topics, camera, rules, commands, self._events)
             for camera, rules in cameras.items()
         }
         self._wanted = {key: {name: part["p"] for name, part in d["cmps"].items()} for key, d in devices.items()}
@@ -71,11 +75,20 @@ def device_id(prefix: str, camera: str) -> str:
     return f"{prefix.replace('/', '_')}_{camera}_{digest}"
 
 
-def describe(topics: Topics, camera: str, rules: Sequence[str], commands: bool) -> dict[str, Any]:
-    """The device of ``camera``: a sensor per rule, its state, an event for each alert and, perhaps, a switch."""
+def describe(
+    topics: Topics, camera: str, rules: Sequence[str], commands: bool, events: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The device of ``camera``: sensor and picture per rule, its state, an event for each alert, perhaps a switch.
+
+    With ``events`` their scores and the frame rate, too.
+    """
     key = device_id(topics.prefix, camera)
     components = {f"alert_{rule}": _rule(topics, camera, rule) for rule in rules}
     components |= {"status": _status(topics, camera), "connectivity": _connectivity(topics, camera)}
+    components |= {f"picture_{rule}": _picture(topics, camera, rule) for rule in rules}
+    components |= {f"score_{event}": _score(topics, camera, event) for event in events}
+    if events:
+        components["fps"] = {**_measurement(topics.fps(camera), "Frame rate", 1), "unit_of_measurement": "fps"}
     components["alerts"] = _alerts(topics, camera)
     if commands:
         components["enabled"] = {
@@ -98,11 +111,35 @@ def describe(topics: Topics, camera: str, rules: Sequence[str], commands: bool) 
 def _rule(topics: Topics, camera: str, rule: str) -> dict[str, Any]:
     return {
         "p": "binary_sensor",
-        "name": rule.replace("_", " ").capitalize(),
+        "name": _title(rule),
         "device_class": "safety",
         "state_topic": topics.alert_state(camera, rule),
         "json_attributes_topic": topics.alert(camera, rule),
     }
+
+
+def _picture(topics: Topics, camera: str, rule: str) -> dict[str, Any]:
+    return {"p": "camera", "name": f"{_title(rule)} picture", "topic": topics.snapshot(camera, rule)}
+
+
+def _score(topics: Topics, camera: str, event: str) -> dict[str, Any]:
+    return _measurement(topics.score(camera, event), f"{_title(event)} score", 2)
+
+
+def _measurement(topic: str, name: str, precision: int) -> dict[str, Any]:
+    return {
+        "p": "sensor",
+        "name": name,
+        "state_topic": topic,
+        "state_class": "measurement",
+        "suggested_display_precision": precision,
+        "expire_after": EXPIRY,
+        "entity_category": "diagnostic",
+    }
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _status(topics: Topics, camera: str) -> dict[str, Any]:

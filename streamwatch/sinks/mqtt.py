@@ -20,6 +20,7 @@ from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, M
 from streamwatch.sinks.discovery import BIRTH, Discovery
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.formats import FORMATS, Body, write_structured
+from streamwatch.sinks.readings import Readings
 from streamwatch.sinks.relay import Book, Relay
 from streamwatch.sinks.replay import Replay
 from streamwatch.sinks.sink import Site
@@ -85,7 +86,9 @@ class MqttSink:
         self._endpoint = Endpoint.read(config)
         self._topics = topics = Topics(config.topic_prefix)
         self._states = RetainedStates()
-        self._discovery = discovery = Discovery(topics, self._states, Announced(announced))
+        self._readings = Readings(site.metrics, topics, config.readings_every)
+        scored = site.events if config.readings_every else ()
+        self._discovery = discovery = Discovery(topics, self._states, Announced(announced), scored)
         replay = Replay(site.outbox)
         self._book = Book(topics, self._states, OpenIncidents(), self._write, replay, discovery.confirmed)
         self._format = FORMATS[config.format]
@@ -178,6 +181,7 @@ class MqttSink:
             while relay.lost is None and not stop.is_set():
                 for message in relay.turn():
                     self._take(message, relay)
+                self._readings.say(connection, time.monotonic())
                 if relay.complaint:
                     self._say_once(f"refused a message for {relay.complaint}; tried again every few seconds")
             if stop.is_set() and relay.lost is None:

@@ -16,7 +16,7 @@ __all__ = ["Sink", "Site"]
 class Site:
     """The instance's name, its cameras with the names of the rules that watch each, its outbox and its metrics.
 
-    ``now`` gives UTC seconds by the clock that stamps the alerts.
+    ``events`` are those that the model scores. ``now`` gives UTC seconds by the clock that stamps the alerts.
     """
 
     instance: str
@@ -24,6 +24,7 @@ class Site:
     outbox: Outbox
     metrics: Metrics
     now: Callable[[], float] = time.time
+    events: Sequence[str] = ()
 
 
 class Sink(Protocol):

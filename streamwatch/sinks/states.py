@@ -40,6 +40,14 @@ class Topics:
         """online, offline, frozen, disabled …"""
         return f"{self.prefix}/{camera}/status"
 
+    def score(self, camera: str, event: str) -> str:
+        """The latest probability of an event there."""
+        return f"{self.prefix}/{camera}/score/{event}"
+
+    def fps(self, camera: str) -> str:
+        """Frames decoded a second."""
+        return f"{self.prefix}/{camera}/fps"
+
     def enabled(self, camera: str) -> str:
         """ON or OFF."""
         return f"{self.prefix}/{camera}/enabled/state"

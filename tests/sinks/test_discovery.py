@@ -21,7 +21,7 @@ BIRTH = "homeassistant/status"
 
 
 def described(commands: bool = True, prefix: str = "p") -> dict[str, Any]:
-    found = describe(Topics(prefix), "dock", ["fall", "two_falls"], commands)
+    found = describe(Topics(prefix), "dock", ["fall", "two_falls"], commands, ["fight", "fall"])
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]  # as it travels
 
 
@@ -48,6 +48,8 @@ class TestDevice:
         assert platforms == {
             "alert_fall": "binary_sensor", "alert_two_falls": "binary_sensor", "status": "sensor",
             "connectivity": "binary_sensor", "alerts": "event", "enabled": "switch",
+            "picture_fall": "camera", "picture_two_falls": "camera",
+            "score_fight": "sensor", "score_fall": "sensor", "fps": "sensor",
         }  # fmt: skip
         ids = [part["unique_id"] for part in device["cmps"].values()]
         assert len(set(ids)) == len(ids)
@@ -62,6 +64,38 @@ class TestDevice:
         assert parts["alerts"]["state_topic"] == "p/alerts/dock/+"
         assert parts["enabled"]["state_topic"] == topics.enabled("dock")
         assert parts["enabled"]["command_topic"] == "p/dock/enabled/set"
+
+    def test_says_nothing_that_home_assistant_does_not_document(self) -> None:
+        """https://www.home-assistant.io/integrations/mqtt/ and the page of each platform; unknown keys are errors."""
+        shared = {"p", "name", "unique_id", "entity_category"}
+        documented = {
+            "binary_sensor": {"state_topic", "device_class", "json_attributes_topic", "value_template"},
+            "sensor": {
+                "state_topic", "state_class", "suggested_display_precision", "expire_after", "unit_of_measurement",
+            },
+            "event": {"state_topic", "event_types", "value_template"},
+            "camera": {"topic"},
+            "switch": {"state_topic", "command_topic"},
+        }  # fmt: skip
+        for name, part in described()["cmps"].items():
+            assert set(part) <= shared | documented[part["p"]], name
+
+    def test_scores_are_diagnostic_and_expire(self) -> None:
+        topics, parts = Topics("p"), described()["cmps"]
+        assert parts["score_fight"]["state_topic"] == topics.score("dock", "fight") == "p/dock/score/fight"
+        assert parts["fps"]["state_topic"] == topics.fps("dock") == "p/dock/fps"
+        for part in (parts["score_fight"], parts["fps"]):
+            assert part["entity_category"] == "diagnostic"
+            assert part["expire_after"] > 60
+
+    def test_each_rule_has_its_picture(self) -> None:
+        parts = described()["cmps"]
+        assert parts["picture_fall"]["topic"] == "p/dock/alert/fall/snapshot"
+        assert parts["picture_two_falls"]["topic"] == "p/dock/alert/two_falls/snapshot"
+
+    def test_without_readings_there_are_no_sensors_for_them(self) -> None:
+        parts = describe(Topics("p"), "dock", ["fall"], True)["cmps"]
+        assert not [name for name in parts if name.startswith("score_") or name == "fps"]
 
     def test_has_no_switch_where_commands_are_off(self) -> None:
         assert "enabled" not in described(commands=False)["cmps"]
@@ -131,7 +165,9 @@ class TestOverMqtt:
         two = running(MqttSink(fewer, config, announced=file))
         wait_for(lambda: listener.shows(GATE, ""), "the gate is gone")
         wait_for(lambda: len(listener.of(DOCK)) == 2, "the dock is not")
-        assert json.loads(listener.of(DOCK)[-1])["cmps"]["alert_fire"] == {"p": "binary_sensor"}, "its rule is"
+        parts = json.loads(listener.of(DOCK)[-1])["cmps"]
+        assert parts["alert_fire"] == {"p": "binary_sensor"}, "its rule is"
+        assert parts["picture_fire"] == {"p": "camera"}
         wait_for(lambda: "gate" not in file.read_text() and "fire" not in file.read_text(), "and forgotten")
         two.stop()
         assert two.join(20)
