@@ -120,10 +120,7 @@ class MqttConfig(_Model):
     )
     commands: Annotated[bool, Field(description="accept commands: enabled/set, replay/request, rules/reload")] = False
     discovery: Literal["homeassistant", "off"] = "off"
-
-    readings_every: Annotated[float, Field(ge=0, le=3600, description="seconds between scores and rates; 0: none")] = (
-        5.0
-    )
+    readings_every: Annotated[float, Field(ge=0, le=3600, description="s between scores and rates; 0: none")] = 5.0
 
     @field_validator("protocol", mode="before")
     @classmethod

@@ -86,9 +86,8 @@ class Pipeline:
         expose(self.outbox, metrics)
         self._reserve = Reserve(config.data_dir / "reserve")
         self._delivery = Delivery(self.outbox, self._reserve, metrics.alerts_dropped)
-        site = Site(
-            self.outbox.instance, self._watching(plan.rules), self.outbox, metrics, self._now, self.model.card.events
-        )
+        watching, events = self._watching(plan.rules), list(self.model.card.events)
+        site = Site(self.outbox.instance, watching, self.outbox, metrics, self._now, events)
         announced = config.data_dir / "announced.json"
         self.sink = MqttSink(site, config.mqtt, self._on_command, on_reload=self.request_reload, announced=announced)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())

@@ -28,7 +28,8 @@ _CONFIG = re.compile(r"homeassistant/device/([a-zA-Z0-9_-]+)/config")
 class Discovery:
     """Announces cameras as devices among the retained states, and takes back those of an earlier run that are gone.
 
-    ``events``: whose scores are said. ``cameras``: the names of the rules that watch each. Without any, all devices are taken back. Any thread.
+    ``events``: whose scores are said. ``cameras``: the names of the rules that watch each. Without any, all devices
+    are taken back. Any thread.
     """
 
     def __init__(
