@@ -14,9 +14,10 @@ from streamwatch.errors import SinkError
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.order import Acknowledge, Order, Snooze, Snoozed
 from streamwatch.sinks.announced import Announced
+from streamwatch.sinks.answer import UNANSWERED, await_answer
 from streamwatch.sinks.commands import Command, CommandGate, ReloadRules, ReplayAlerts
 from streamwatch.sinks.complaints import Complaints
-from streamwatch.sinks.connection import HUNG_UP, Connected, Connection, Lost, Message, Refused
+from streamwatch.sinks.connection import Connected, Connection, Lost, Message, Refused
 from streamwatch.sinks.discovery import BIRTH, Discovery
 from streamwatch.sinks.endpoint import Endpoint
 from streamwatch.sinks.formats import FORMATS, Body, write_structured
@@ -30,7 +31,6 @@ __all__ = ["LinkState", "MqttSink"]
 
 log = logging.getLogger(__name__)
 
-_CONNACK_LIMIT = 10.0  # s
 _BACKOFF = (1.0, 15.0)  # s
 _STABLE = 30.0  # s; a shorter conversation counts as a failure, so that two clients of one name calm down
 _BRIEF = 3  # such conversations running, and we say what is likely
@@ -159,7 +159,7 @@ class MqttSink:
         connection = Connection(self._endpoint, (self._topics.available, "offline"), self._version)
         connection.open()
         try:
-            answer = _answer(connection, stop)
+            answer = await_answer(connection, stop)
             if isinstance(answer, Connected):
                 self._converse(connection, stop)
             elif answer is not None:
@@ -219,7 +219,7 @@ class MqttSink:
                 "Give each instance its own mqtt.client_id and restart",
                 self._endpoint, self._endpoint.client_id,
             )  # fmt: skip
-        elif answer.code == _UNSUPPORTED_VERSION or (isinstance(answer, Lost) and answer.reason == _UNANSWERED):
+        elif answer.code == _UNSUPPORTED_VERSION or (isinstance(answer, Lost) and answer.reason == UNANSWERED):
             self.state = LinkState.UNREACHABLE
             self._other_version(answer.reason)
         elif answer.code in _UNAUTHORIZED:
@@ -281,23 +281,5 @@ class MqttSink:
         self._complaints.say(text, time.monotonic())
 
 
-_UNANSWERED = "closed before it answered"
-
-
 def _name(version: int) -> str:
     return "5" if version == 5 else "3.1.1"
-
-
-def _answer(connection: Connection, stop: threading.Event) -> Connected | Refused | Lost | None:
-    """The broker's answer to our connect; None if ``stop`` was set first."""
-    deadline = time.monotonic() + _CONNACK_LIMIT
-    while time.monotonic() < deadline:
-        event = connection.event(0.1)  # one at a time: what follows Connected is the relay's
-        if isinstance(event, Connected | Refused):
-            return event
-        if isinstance(event, Lost):
-            reached = event.reason == HUNG_UP  # TCP was there, MQTT was not
-            return Lost(_UNANSWERED, event.code) if reached else event
-        if stop.is_set():
-            return None
-    return Lost(f"no answer for {_CONNACK_LIMIT:.0f} s", None)
