@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +126,17 @@ def test_bounds_the_rate_of_acknowledgements_over_all_ids() -> None:
     assert taken == [True] * 20 + [False] * 5
     assert isinstance(commands.read(ACK, b"", False, 0.5), Acknowledge)
     assert commands.read(ACK, b"", False, 0.5) == "too many commands"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["after", "a", ""]), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_command_or_a_reason(value: object) -> None:
+    found = gate().read(REPLAY, json.dumps(value).encode(), False, 0.0)
+    whole = isinstance(value, dict) and list(value) == ["after"] and type(value["after"]) is int
+    assert isinstance(found, str) or (whole and isinstance(found, ReplayAlerts) and found.after >= 0)
