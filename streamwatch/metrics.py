@@ -63,4 +63,5 @@ class Metrics:
         self.outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest alert not yet acknowledged.")
         self.mqtt_connected = gauge("mqtt_connected", "1 while the broker is connected.")
         self.mqtt_published = counter("mqtt_published_total", "Messages handed to the broker.", "result")
+        self.mqtt_commands = counter("mqtt_commands_total", "Messages that asked for something.", "result")
         # fmt: on

@@ -69,11 +69,12 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something arrived under a topic that we subscribed to."""
+    """Something arrived under a topic that we subscribed to, after ``dropped`` others for which there was no room."""
 
     topic: str
     payload: bytes
     retained: bool
+    dropped: int = 0
 
 
 Event = Connected | Refused | Lost | Acknowledged | Message
@@ -210,6 +211,7 @@ def _client(endpoint: Endpoint, will: tuple[str, str], version: int, events: "Si
     if endpoint.tls is not None:
         client.tls_set_context(endpoint.tls)
 
+    dropped = 0
     logger, errors = logging.Logger("paho", logging.ERROR), _SocketErrors()
     logger.addHandler(errors)
     client.enable_logger(logger)
@@ -225,8 +227,12 @@ def _client(endpoint: Endpoint, will: tuple[str, str], version: int, events: "Si
         events.put(Acknowledged(mid, time.monotonic(), str(reason) if reason.is_failure else None))
 
     def on_message(_c: Client, _u: object, message: MQTTMessage) -> None:
+        nonlocal dropped
         if events.qsize() < _MESSAGES:
-            events.put(Message(message.topic, bytes(message.payload[:1024]), message.retain))
+            events.put(Message(message.topic, bytes(message.payload[:1024]), message.retain, dropped))
+            dropped = 0
+        else:
+            dropped += 1  # told with the next that finds room
 
     client.on_connect = on_connect
     client.on_disconnect = on_disconnect

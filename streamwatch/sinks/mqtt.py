@@ -259,6 +259,9 @@ class MqttSink:
             self._command(self._gate.read(message.topic, message.payload, message.retained, now), message, relay)
 
     def _command(self, command: Command | str, message: Message, relay: Relay) -> None:
+        count = self._site.metrics.mqtt_commands
+        count.labels("refused" if isinstance(command, str) else "taken").inc()
+        count.labels("dropped").inc(message.dropped)
         if isinstance(command, str):
             self._say_once(f"ignored a message for {message.topic[:100]!r}: {command}")
         elif isinstance(command, ReplayAlerts):

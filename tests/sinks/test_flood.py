@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from streamwatch.sinks.mqtt import LinkState, MqttSink
 from streamwatch.worker import Worker
-from tests.sinks.stage import Listener, Mosquitto, make_alert, make_site, wait_for
+from tests.sinks.stage import Listener, Mosquitto, make_alert, make_site, value, wait_for
 
 Start = Callable[[MqttSink], Worker]
 COUNT = 10_000
@@ -49,6 +49,17 @@ def test_a_flood_of_garbage_neither_fills_memory_nor_stops_alerts(
     wait_for(lambda: len(listener.alerts()) == COUNT // 500, "all alerts", 60.0)
     wait_for(lambda: not site.outbox.pending(0, 1, 0.0), "acknowledged")
     lasted = time.monotonic() - begun
+
+    def counted() -> float:
+        return sum(value(site.metrics, "mqtt_commands_total", result=r) for r in ("taken", "refused", "dropped"))
+
+    for _ in range(20):  # what was dropped last is counted with the next that comes
+        listener.publish("streamwatch/gate/enabled/set", b"?")
+    in_reach = len([m for m in listener.messages if m.topic.endswith(("enabled/set", "request", "reload"))])
+    wait_for(
+        lambda: counted() >= in_reach * 0.9,
+        "each is taken, refused or dropped, and counted (the broker may drop some at QoS 0)",
+    )
     assert psutil.Process().memory_info().rss - before < ROOM + sum(len(m.payload) for m in listener.messages)
     assert len(switched) <= 6 + lasted, "five at once, then one a second, and the gate"
     assert len(reloads) <= 6 + lasted / 5
