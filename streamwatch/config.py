@@ -24,6 +24,7 @@ __all__ = [
     "CameraConfig",
     "Config",
     "EventConfig",
+    "HealthConfig",
     "HttpConfig",
     "MqttConfig",
     "OutboxConfig",
@@ -69,6 +70,16 @@ class ZoneConfig(_Model):
     polygon: Polygon
 
 
+class HealthConfig(_Model):
+    """Which states of its picture a camera is watched for; `moved: false` for one that turns by itself (PTZ)."""
+
+    frozen: bool = True
+    covered: bool = True
+    dark: bool = True
+    moved: bool = True
+    blurred: bool = True
+
+
 class CameraConfig(_Model):
     """A configured place that yields frames."""
 
@@ -81,6 +92,7 @@ class CameraConfig(_Model):
     read_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
     zones: list[ZoneConfig] = []
     privacy_masks: list[Polygon] = []
+    health: HealthConfig = HealthConfig()
 
     @model_validator(mode="after")
     def _distinct(self) -> "CameraConfig":

@@ -11,6 +11,8 @@ __all__ = ["STUCK", "Health", "Watched"]
 
 STUCK = 4.0  # seconds without a beat after which a worker counts as hung: it beats every second
 
+_WELL = ("connecting", "online", "disabled")  # states of a camera that lack nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -50,9 +52,9 @@ class Health:
         return [w.worker.name for w in self._watched if not w.worker.alive or now - w.beat() > STUCK]
 
     def readiness(self) -> Readiness:
-        """The state of everything; ``degraded`` while alerts are only buffered or cameras are away."""
+        """The state of everything; ``degraded`` while alerts are only buffered or cameras see little or nothing."""
         cameras, broker, storing = dict(self._cameras), self._broker(), self._storing()
-        degraded = [f"camera {name}: {state}" for name, state in cameras.items() if state in ("offline", "failed")]
+        degraded = [f"camera {name}: {state}" for name, state in cameras.items() if state not in _WELL]
         if broker != "connected":
             degraded.append(f"broker {broker}: alerts wait in the outbox")
         if not storing:

@@ -33,6 +33,7 @@ class Metrics:
         self.worker_lost = gauge("worker_lost", "1 while a worker has ended or does not move.", "worker")
         self.disk_free = gauge("disk_free_bytes", "Free bytes on the disk of data_dir.")
         self.camera_up = gauge("camera_up", "1 while frames arrive from the camera.", "camera")
+        self.camera_state = gauge("camera_state", "1 for the state that the camera is in, 0 for the others.", "camera", "state")
         self.camera_reconnects = counter("camera_reconnects_total", "Connections lost or refused.", "camera", "reason")
         self.camera_gaps = counter("camera_gaps_total", "Breaks in the stream's time or format that reset the window.", "camera", "reason")
         self.decode_errors = counter("decode_errors_total", "Packets that the decoder refused or found damaged.", "camera")

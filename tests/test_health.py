@@ -48,6 +48,11 @@ def test_cameras_and_broker_degrade_but_do_not_kill() -> None:
     assert readiness.degraded == ["camera gate: offline", "broker unreachable: alerts wait in the outbox"]
 
 
+def test_a_camera_that_sees_no_longer_what_it_should_degrades() -> None:
+    cameras = {"a": "covered", "b": "connecting", "c": "frozen", "d": "online"}
+    assert health([], cameras).readiness().degraded == ["camera a: covered", "camera c: frozen"]
+
+
 def test_a_store_that_cannot_be_written_is_not_ready() -> None:
     readiness = health([], {}, storing=False).readiness()
     assert not readiness.ready

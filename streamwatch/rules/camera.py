@@ -19,7 +19,7 @@ from streamwatch.rules.node import Node
 
 __all__ = ["NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "parse_camera", "status"]
 
-STATES = ("connecting", "online", "offline", "disabled", "failed")
+STATES = ("connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed")
 STATUS = "@status"
 """The zone in which states are heard; no zone of a site can be named so."""
 NO_MODEL = ModelInfo("none", "", "")

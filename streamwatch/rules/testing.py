@@ -74,7 +74,9 @@ class _SeriesKeys(_Keys):
 
 class _StateKeys(_Keys):
     camera: _Name = "camera"
-    state: Literal["connecting", "online", "offline", "disabled", "failed"]
+    state: Literal[
+        "connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed"
+    ]
     at: Duration
 
 

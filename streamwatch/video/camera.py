@@ -17,7 +17,9 @@ from streamwatch.video.backoff import Backoff
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.cutter import Cutter
 from streamwatch.video.frame import Clip
+from streamwatch.video.mask import PrivacyMask
 from streamwatch.video.picture import Opening, Picture, Tally
+from streamwatch.video.sight import CHECKS, Sight
 from streamwatch.video.source import open_source
 from streamwatch.video.stillness import STATES as DECODING
 from streamwatch.video.stillness import Stillness
@@ -25,7 +27,7 @@ from streamwatch.video.window import ClipTiming
 
 __all__ = ["REASONS", "STATES", "Camera", "read_clips"]
 
-STATES = ("connecting", "online", "offline", "disabled", "failed")
+STATES = ("connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed")
 REASONS = ("refused", "unauthorized", "not_found", "timeout", "end_of_stream", "invalid", "error")
 GRID = 10  # cells of the picture, for its level of motion: as it was measured
 POLL = 0.2  # seconds between looks at whether a waiting camera was switched on or off
@@ -57,6 +59,8 @@ class Camera:
         self._metrics = metrics
         self._clock = clock or SteadyClock(time.time(), time.monotonic())
         self._cutter = Cutter(config.name, timing, config.privacy_masks, self._on_gap)
+        checks = [name for name in CHECKS if getattr(config.health, name)]
+        self._sight = Sight(PrivacyMask(config.privacy_masks, timing.size).hidden, checks)
         self._backoff = Backoff(random.random)
         self._meter = _Meter(metrics, config.name)
         self._enabled = threading.Event()
@@ -129,6 +133,8 @@ class Camera:
                     if stillness is not None:
                         _teach(stillness, clip, picture)
                     self._deliver(clip)
+                    if not clip.damaged:
+                        self._change(self._sight.observe(clip.frames, clip.end))
                 if now - read >= 1.0:
                     self._meter.read(tally, stillness)
                     read = now
@@ -137,7 +143,7 @@ class Camera:
     def _found(self, now: float) -> None:
         self._since = now
         self._trouble = ""
-        self._change("online")
+        self._change(self._sight.state)
         log.info("camera is online", camera=self.name)
 
     def _lost(self, error: SourceError, reason: str) -> None:
@@ -156,8 +162,15 @@ class Camera:
     def _change(self, state: str) -> None:
         if state != self._state:
             self._state = state
-            self._metrics.camera_up.labels(self.name).set(state == "online")
+            self._metrics.camera_up.labels(self.name).set(state == "online" or state in CHECKS)
+            self._tell(state)
             self._status(self.name, state)
+
+    def _tell(self, state: str) -> None:
+        for known in STATES:
+            self._metrics.camera_state.labels(self.name, known).set(known == state)
+        if state in CHECKS:
+            log.warning("camera does not see well", camera=self.name, state=state)
 
     def _on_gap(self, reason: str, samples: int) -> None:
         self._metrics.camera_gaps.labels(self.name, reason).inc()

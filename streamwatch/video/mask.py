@@ -15,17 +15,20 @@ Outline = Sequence[tuple[float, float]]
 
 
 class PrivacyMask:
-    """Blanks polygons in a scaled picture. A pixel that a polygon touches at all is blanked."""
+    """Blanks polygons in a scaled picture. A pixel that a polygon touches at all is blanked.
+
+    ``hidden`` is bool [size, size], True where it does; None where there are no polygons.
+    """
 
     def __init__(self, polygons: Sequence[Outline], size: int) -> None:
-        self._hidden = _draw(polygons, size) if polygons else None
+        self.hidden = _draw(polygons, size) if polygons else None
 
     def apply(self, image: Image) -> Image:
         """``image`` (uint8 [size, size, 3]) with the masked parts black; the same array where there is no mask."""
-        if self._hidden is None:
+        if self.hidden is None:
             return image
         blanked = image.copy()
-        blanked[self._hidden] = 0
+        blanked[self.hidden] = 0
         return blanked
 
 

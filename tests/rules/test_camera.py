@@ -37,6 +37,15 @@ def test_fires_when_it_lasts_and_ends_when_it_is_over() -> None:
     assert (end.end_time or 0) - T0 == 60
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_can_be_asked_for(state: str) -> None:
+    running = book({"alert": "seen", "when": {"camera": state}, "for": "10s"})
+    running.camera("dock", state, T0)
+    assert brief(ticks(running, 1, 12)) == [("new", 10)]
+    (end,) = running.camera("dock", "offline" if state == "online" else "online", T0 + 13)
+    assert end.type.value == "end"
+
+
 @pytest.mark.parametrize("step", [0.25, 1.0, 3.0])
 def test_does_not_depend_on_how_often_time_is_told(step: float) -> None:
     running = book(OFFLINE)
@@ -116,6 +125,7 @@ def test_is_unknown_after_a_silence_and_a_reset() -> None:
     ("when", "said"),
     [
         ({"camera": "of"}, "'of' is not one of connecting, online, "),
+        ({"camera": "coverd"}, "did you mean 'covered'"),
         ({"camera": "offlin"}, "did you mean 'offline'"),
         ({"camera": []}, "must be one or a list of"),
         ({"camera": {}}, "must be one or a list of"),

@@ -11,12 +11,14 @@ from streamwatch.config import CameraConfig
 from streamwatch.metrics import Metrics
 from streamwatch.video.camera import Camera
 from streamwatch.video.frame import Clip
+from streamwatch.video.sight import CHECKS
 from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
 from tests.video.proxy import FaultProxy
 from tests.video.rtsp import RtspServer, gstreamer_missing, make_film
 
 LIMIT = 20.0  # seconds that any wait of these tests may take on a loaded machine
+UNWATCHED = dict.fromkeys(CHECKS, False)  # films that are one grey would be `covered`
 
 
 class Watched:
@@ -26,7 +28,7 @@ class Watched:
         self.clips: list[Clip] = []
         self.states: list[str] = []
         self.metrics = Metrics()
-        config = CameraConfig.model_validate({"name": "cam", "url": url} | settings)
+        config = CameraConfig.model_validate({"name": "cam", "url": url, "health": UNWATCHED} | settings)
         self.camera = Camera(config, timing, self.clips.append, self._told, self.metrics)
         self.worker = Worker("camera:cam", self.camera.run)
         self.worker.start()

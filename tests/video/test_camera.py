@@ -20,6 +20,7 @@ from streamwatch.training.data import clips_of, read_pictures
 from streamwatch.video.camera import REASONS, STATES, Camera, read_clips
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.frame import Clip
+from streamwatch.video.sight import CHECKS
 from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
 from tests.video.conftest import Watched
@@ -214,6 +215,34 @@ def test_masked_parts_are_black(watch: Watch, film: Path) -> None:
     frames = cam.clips[0].frames
     assert not frames[:, :, :8].any()
     assert frames[:, :, 9:].all()
+
+
+def test_a_camera_that_sees_nothing_says_so_and_goes_on(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHECKS, "covered", (1.0, 1.0))  # not 10 s
+    cam = watch(f"file://{make_film(tmp_path / 'grey.mp4', seconds=5)}", health={})
+    cam.until(lambda cam: cam.states[-1] == "covered")
+    assert cam.states == ["connecting", "online", "covered"]
+    assert cam.count("camera_up") == 1
+    assert cam.count("camera_state", state="covered") == 1
+    assert sum(cam.count("camera_state", state=state) for state in STATES) == 1
+    seen = len(cam.clips)
+    cam.until(lambda cam: len(cam.clips) > seen)  # what it sees is still looked at
+    cam.until(lambda cam: len(cam.states) >= 5)
+    assert cam.states[3:5] == ["offline", "covered"]  # not online in between
+    assert cam.metrics.registry.get_sample_value(
+        "streamwatch_camera_reconnects_total", {"camera": "cam", "reason": "end_of_stream"}
+    )
+
+
+def test_a_check_that_is_switched_off_is_not_done(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHECKS, "covered", (1.0, 1.0))
+    cam = watch(f"file://{make_film(tmp_path / 'grey.mp4', seconds=4)}", health={"covered": False})
+    cam.until_lost(1)
+    assert cam.states[:3] == ["connecting", "online", "offline"]
 
 
 def test_a_camera_is_switched_off_and_on_while_it_runs(watch: Watch, film: Path) -> None:
