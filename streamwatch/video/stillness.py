@@ -23,8 +23,8 @@ AWAKE = 2.0  # the same after a keyframe that showed what the sizes had hidden
 ENOUGH = 3  # calm seconds that must have been looked at before sizes are trusted
 MARGIN = 1.1  # over the largest sizes of calm seconds
 SAFE = 0.9  # of the smallest sizes of seconds with motion
-FEW = 8  # seconds with motion below which their sizes say nothing yet
-SKIPPED = 0.1  # of a keyframe: packets that small hold hardly any picture, so that motion must show in them
+FEW = 5  # seconds with motion below which their sizes say nothing yet
+SKIPPED = 0.03  # of a keyframe: packets that small hold hardly any picture, so that motion must show in them
 FADED = 1.3  # over the largest sizes of the last half minute: where noise wanes (dawn), the threshold follows
 MINUTE = 60
 
@@ -41,7 +41,7 @@ class Stillness:
         self._recent: deque[tuple[float, int]] = deque(maxlen=256)  # time and size of packets, keyframes left out
         self._means: deque[tuple[float, float]] = deque(maxlen=1024)  # their means over SPAN
         self._calm: deque[float] = deque(maxlen=MINUTE)  # largest mean of a second that was looked at and calm
-        self._moving: deque[float] = deque(maxlen=2 * MINUTE)  # and of one in which something moved
+        self._moving: deque[float] = deque(maxlen=MINUTE)  # and of one in which something moved
         self._still: deque[float] = deque(maxlen=MINUTE // 2)  # and of one that nobody looked at
         self._second = 0.0
         self._keyframe = 0.0  # bytes, smoothed
