@@ -64,6 +64,7 @@ class Camera:
         self._backoff = Backoff(random.random)
         self._meter = _Meter(metrics, config.name)
         self._enabled = threading.Event()
+        self._differed = 0
         self._state = ""
         self._trouble = ""  # reason of the last failure, until the camera is back
         self._since = 0.0  # of the first picture of this connection, 0.0 before it
@@ -133,12 +134,18 @@ class Camera:
                     if stillness is not None:
                         _teach(stillness, clip, picture)
                     self._deliver(clip)
-                    if not clip.damaged:
-                        self._change(self._sight.observe(clip.frames, clip.end))
+                    self._look(clip, stillness)
                 if now - read >= 1.0:
                     self._meter.read(tally, stillness)
                     read = now
         raise EndOfStreamError(f"{config.url}: the stream ended")
+
+    def _look(self, clip: Clip, stillness: Stillness | None) -> None:
+        """What a still clip repeats may hide that something changed: ``stillness`` has counted that."""
+        if not clip.damaged:
+            differed = stillness.differed if stillness is not None else 0
+            self._change(self._sight.observe(clip.frames, clip.end, differed != self._differed))
+            self._differed = differed
 
     def _found(self, now: float) -> None:
         self._since = now

@@ -1,6 +1,7 @@
 """Decoding on demand: packets are kept while the picture is still, and decoded, none left out, once it moves."""
 
 import math
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -76,6 +77,7 @@ class Demand:
         self._looked = -math.inf  # pts of the last decoded picture
         self._shown: FramePicture | None = None
         self._image: Image | None = None  # what is shown, in SIZE
+        self._compared = 0  # checksum of the last keyframe that was looked at
 
     def take(self, packet: Packet) -> Iterator[Picture]:
         """The pictures that ``packet`` (or an empty one: the end) brings."""
@@ -153,6 +155,9 @@ class Demand:
         motion = level(activity(np.stack([self._image, image]), GRID))
         still = self._stillness.compared(newest, motion)
         difference = np.abs(image.astype(np.int16) - self._image).mean()
+        checksum = zlib.crc32(image.tobytes())
+        self._stillness.differed += checksum != self._compared
+        self._compared = checksum
         if not still or difference > FADED or self._shown.damaged:
             self._shown, self._image = picture, image
         return still

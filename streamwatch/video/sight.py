@@ -78,6 +78,7 @@ class Sight:
         self._scenery = Scenery(self._hidden)
         self._unmatched = np.zeros((BLOCKS, BLOCKS))  # seconds since each block was last seen as it was
         self._last: float | None = None
+        self._changed = False
         self._seen = 0.0  # seconds looked at
 
     @property
@@ -85,8 +86,12 @@ class Sight:
         """The first of CHECKS that holds; ``online`` if none does."""
         return next((name for name, spell in self._spells.items() if spell.holds), "online")
 
-    def observe(self, frames: Image, at: float) -> str:
-        """Take the newest pictures (uint8 [T, S, S, 3] RGB, the last one at ``at`` seconds); the state."""
+    def observe(self, frames: Image, at: float, changed: bool = False) -> str:
+        """Take the newest pictures (uint8 [T, S, S, 3] RGB, the last one at ``at`` seconds); the state.
+
+        ``changed``: something has changed, whether or not it is among them.
+        """
+        self._changed = self._changed or changed
         step = LOOK if self._last is None else at - self._last
         if 0 <= step < LOOK:
             return self.state
@@ -95,11 +100,17 @@ class Sight:
         self._seen += step
         grey = _fit(cv2.cvtColor(frames[-1], cv2.COLOR_RGB2GRAY))
         signs = self._signs(grey, step)
-        signs["frozen"] = "frozen" in self._spells and self._standstill.observe(frames, grey, self._seen, step)
+        signs["frozen"] = "frozen" in self._spells and self._still(frames, grey, step)
         for name, spell in self._spells.items():
             spell.observe(signs[name], step)
         self._adopt()
         return self.state
+
+    def _still(self, frames: Image, grey: NDArray[np.uint8], step: float) -> bool:
+        if self._changed:
+            self._standstill.restart()
+            self._changed = False
+        return self._standstill.observe(frames, grey, self._seen, step)
 
     def _signs(self, grey: NDArray[np.uint8], step: float) -> dict[str, bool | None]:
         """What this picture alone says; learns from one that says nothing."""

@@ -46,6 +46,10 @@ class Standstill:
             self._still += step
         return self._still >= FROZEN_AFTER
 
+    def restart(self) -> None:
+        """Something changed that was not among the pictures."""
+        self._anchor = None
+
     def _seen_before(self, grey: NDArray[np.uint8], now: float) -> bool:
         key = zlib.crc32(grey.tobytes())
         before = self._known.pop(key, None)

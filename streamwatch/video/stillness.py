@@ -52,6 +52,7 @@ class Stillness:
         self._stirred = 0.0  # until when the picture counts as active
         self._last = math.inf  # motion of the last second looked at
         self.state = "learning"
+        self.differed = 0  # keyframes looked at that were not, bit by bit, the one looked at before
 
     def observe(self, pts: float, size: float, keyframe: bool) -> bool:
         """Take a packet of ``size`` (bytes, or what they were at one quality); whether it need not be decoded yet."""

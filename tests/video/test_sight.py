@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from streamwatch.secret import SecretUrl
 from streamwatch.video.camera import read_clips
 from streamwatch.video.frame import Image
 from streamwatch.video.sight import ADOPT, CHECKS, LEARN, Sight
+from streamwatch.video.stillness import Stillness
 from streamwatch.video.window import ClipTiming
 from tests.video.scenes import FAR, NEAR, noisy, scene, view
 
@@ -107,6 +109,15 @@ def test_one_picture_for_ever_is_frozen_and_ends_with_the_next() -> None:
     stuck = view(watch.room, watch.rng)[0]
     assert runs(watch.see(30, lambda _: stuck)) == [("online", 20), ("frozen", 10)]
     assert watch.see(1) == ["online"]
+
+
+def test_a_change_that_is_not_among_the_pictures_keeps_them_from_being_frozen() -> None:
+    watch = Watch()
+    stuck = view(watch.room, watch.rng)
+    states = [watch.sight.observe(stuck, watch.second + k / 2, changed=k % 8 == 3) for k in range(120)]
+    assert set(states) == {"online"}
+    assert watch.sight.observe(stuck, watch.second + 60) == "online"
+    assert [watch.sight.observe(stuck, watch.second + 61 + k) for k in range(20)][-1] == "frozen"
 
 
 @pytest.mark.parametrize("change", [truck, dim, infrared])
@@ -262,3 +273,24 @@ def test_a_real_feed_is_online_and_what_is_done_to_it_is_seen(path: str) -> None
 def turned(picture: Image) -> Image:
     """By a quarter of the picture."""
     return np.asarray(np.roll(picture, FAR // 6, (0, 1)), np.uint8)
+
+
+@pytest.mark.parametrize(("noise", "expected"), [(1.0, {"online"}), (0.0, {"online", "frozen"})])
+def test_decoding_on_demand_repeats_pictures_and_freezes_none(tmp_path: Path, noise: float, expected: set[str]) -> None:
+    rng, room, path = np.random.default_rng(0), scene(2), tmp_path / "film.mp4"
+    with av.open(str(path), "w") as film:
+        options = {"preset": "veryfast", "tune": "zerolatency", "crf": "28", "g": "20", "sc_threshold": "0"}
+        stream = film.add_stream("libx264", rate=10, options=options)
+        stream.width = stream.height = 2 * NEAR
+        stream.pix_fmt = "yuv420p"
+        for _ in range(600):
+            large = np.ascontiguousarray(view(room, rng, noise=noise)[0].repeat(2, 0).repeat(2, 1))
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
+        film.mux(stream.encode())
+    sight, stillness, differed, states, repeated = Sight(), Stillness(), 0, [], 0
+    for clip in read_clips(SecretUrl(path.as_uri()), ClipTiming(NEAR), stillness=stillness):
+        states.append(sight.observe(clip.frames, clip.end, stillness.differed != differed))
+        differed = stillness.differed
+        repeated += clip.still > 0
+    assert repeated > 20
+    assert set(states) == expected
