@@ -7,7 +7,10 @@ belongs to the day on which it begins; ``days`` (all, if left out) and ``except`
 sole dates on which it holds. ``"00:00-24:00"`` is the whole day.
 
 In the night in which clocks are put back, the hour that comes twice counts twice; an hour that is left out does not
-come. Sunrise and sunset are not known. A schedule hears no detections of its own, so it only stands beside others.
+come. A schedule hears no detections of its own, so it only stands beside others.
+
+Spans may begin or end with the sun: ``{schedule: ["sunset-30m-sunrise"], latitude: 52.5, longitude: 13.4, timezone:
+Europe/Berlin}``: half an hour before sunset until sunrise (see ``daylight.py``).
 """
 
 import re
@@ -16,11 +19,12 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from streamwatch.document import nearest
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Condition, Evidence, Standing
+from streamwatch.rules.daylight import Place, SunSpan, parse_sun_span
 from streamwatch.rules.node import Node
 
 __all__ = ["DAYS", "Schedule", "ScheduleCondition", "parse_schedule"]
@@ -31,7 +35,9 @@ _MIDNIGHT = 24 * 60
 _EARLIEST, _LATEST = -6e10, 2.5e11  # what a calendar can name
 
 
-def _span(value: object) -> tuple[int, int]:
+def _span(value: object) -> tuple[int, int] | SunSpan:
+    if isinstance(value, str) and "sun" in value:
+        return parse_sun_span(value)
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be hours such as '22:00-06:00'")
@@ -71,23 +77,36 @@ class _ScheduleKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     schedule: Annotated[
-        tuple[Annotated[tuple[int, int], BeforeValidator(_span)], ...], Field(min_length=1, max_length=64)
+        tuple[Annotated[tuple[int, int] | SunSpan, BeforeValidator(_span)], ...], Field(min_length=1, max_length=64)
     ]
     timezone: Annotated[str, AfterValidator(_zone)]
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
     days: Annotated[tuple[Annotated[str, AfterValidator(_day)], ...], Field(min_length=1)] = DAYS
     but: _Dates = Field((), alias="except")
     only: _Dates | None = None
 
+    @model_validator(mode="after")
+    def _somewhere(self) -> "_ScheduleKeys":
+        known = self.latitude is not None and self.longitude is not None
+        if any(isinstance(span, SunSpan) for span in self.schedule) and not known:
+            raise ValueError("sunrise and sunset need latitude and longitude (degrees north and east)")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The parsed operator. ``spans`` are minutes of the day; ``only`` None: any date but those of ``but``."""
+    """The parsed operator. ``spans`` are minutes of the day; ``only`` None: any date but those of ``but``; ``suns``
+    are spans with the sun, at ``place``.
+    """
 
     spans: tuple[tuple[int, int], ...]
     zone: ZoneInfo
     days: frozenset[int]
     but: frozenset[date]
     only: frozenset[date] | None
+    suns: tuple[SunSpan, ...] = ()
+    place: Place | None = None
 
     @property
     def zones(self) -> frozenset[str | None]:
@@ -106,7 +125,8 @@ class Schedule:
                     return True
             elif (minute >= start and self._on(today)) or (minute < end and self._on(today - timedelta(days=1))):
                 return True
-        return False
+        days = [day for day in (today, today - timedelta(days=1)) if self.place and self._on(day)]
+        return any(span.covers(at, day, self.place) for day in days for span in self.suns if self.place)
 
     def _on(self, day: date) -> bool:
         if self.only is not None and day not in self.only:
@@ -151,4 +171,10 @@ def parse_schedule(node: Node) -> Schedule:
     keys = node.read(_ScheduleKeys)
     only = None if keys.only is None else frozenset(keys.only)
     days = frozenset(DAYS.index(day) for day in keys.days)
-    return Schedule(keys.schedule, ZoneInfo(keys.timezone), days, frozenset(keys.but), only)
+    zone = ZoneInfo(keys.timezone)
+    place = None
+    if keys.latitude is not None and keys.longitude is not None:
+        place = Place(keys.latitude, keys.longitude, zone)
+    spans = tuple(span for span in keys.schedule if not isinstance(span, SunSpan))
+    suns = tuple(span for span in keys.schedule if isinstance(span, SunSpan))
+    return Schedule(spans, zone, days, frozenset(keys.but), only, suns, place)
