@@ -45,7 +45,7 @@ detection inhibiting rules are evaluated first, wherever they stand; a rule on t
 **Which score.** ``event`` gives its own; ``all`` that of its weakest part, ``any`` that of its strongest that holds,
 ``k_of_n`` the strongest it counted, ``count`` that of the last beginning, ``sequence`` that of the last step that has
 one; ``on_cameras`` the strongest that counts, in order that of its last step that has one; ``not``, ``absent``,
-``motion``, ``camera``, ``schedule`` none. Until an event was scored it is unknown, and so is its ``not``.
+``motion``, ``anomaly``, ``camera``, ``schedule`` none. Until an event was scored it is unknown, and so is its ``not``.
 
 **Conditions over time.** ``absent … for`` needs to have *known* for so long that its condition does not hold; anything
 unknown starts it again. ``sequence … within`` holds at a detection at which the last step holds, if the others held at
@@ -54,6 +54,9 @@ lasts may match at any moment, and two steps never match at one time. Of two par
 that began later is kept: whatever completes the other completes it too, so none is lost and there is at most one a
 step. ``count … in … at_least`` counts beginnings, and keeps the last ``at_least`` of them. So the memory of a rule on a
 camera is fixed by its text.
+
+**Unusual.** ``anomaly`` ranks motion among what the camera itself showed at this hour of the day. Unknown until it
+has seen enough, it keeps what it learnt over gaps, not over restarts (``anomaly.py``).
 
 **Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
 ``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a

@@ -91,10 +91,10 @@ def parse_sun_span(text: str) -> SunSpan:
 def _edge(text: str) -> Edge:
     if text[0] != "s":
         hours, minutes = text.split(":")
-        offset = int(hours) * 3600 + int(minutes) * 60
-        if offset > 86_400:
+        clock = int(hours) * 3600 + int(minutes) * 60
+        if clock > 86_400:
             raise ValueError(f"{text!r} is no time of a day; from 00:00 to 24:00")
-        return Edge("midnight", offset)
+        return Edge("midnight", clock)
     word, sign, length = (*re.split(r"([+-])", text, maxsplit=1), "", "")[:3]
     offset = parse_duration(length) if length else 0.0
     if offset > MAX_OFFSET or offset % 60:

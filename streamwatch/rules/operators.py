@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from streamwatch.document import nearest
 from streamwatch.errors import RuleError
 from streamwatch.rules.absent import parse_absent
+from streamwatch.rules.anomaly import parse_anomaly
 from streamwatch.rules.camera import parse_camera
 from streamwatch.rules.condition import Term
 from streamwatch.rules.count import parse_count
@@ -23,6 +24,7 @@ __all__ = ["MAX_DEPTH", "MAX_TERMS", "OPERATORS", "parse_condition"]
 OPERATORS: Mapping[str, Callable[[Node], Term]] = {
     "event": parse_event,
     "motion": parse_motion,
+    "anomaly": parse_anomaly,
     "camera": parse_camera,
     "all": parse_all,
     "any": parse_any,

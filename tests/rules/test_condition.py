@@ -17,6 +17,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "not": {"not": EVENT},
     "k_of_n": {"k_of_n": EVENT, "at_least": 2, "of": 4},
     "motion": {"motion": 0.05, "off": 0.04},
+    "anomaly": {"anomaly": 0.9, "warm_up": "1h"},
     "camera": {"camera": "offline"},
     "absent": {"absent": EVENT, "for": "3s"},
     "sequence": {"sequence": [EVENT, {"event": "fight", "on": 0.5}], "within": "6s"},

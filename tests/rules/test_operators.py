@@ -29,8 +29,8 @@ def nested(depth: int) -> object:
     [
         ({"evnt": "fall", "on": 0.8}, "no operator among 'evnt', 'on'; did you mean 'event'"),
         (
-            {"anomaly": 0.8},
-            r"no operator among 'anomaly'.* \(known: event, motion, camera, all, any, not, k_of_n, absent, ",
+            {"crowd": 0.8},
+            r"no operator among 'crowd'.* \(known: event, motion, anomaly, camera, all, any, not, k_of_n, absent, ",
         ),
         ({"k_of_m": EVENT}, "did you mean 'k_of_n'"),
         ({}, "no operator among nothing"),

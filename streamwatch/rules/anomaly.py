@@ -1,0 +1,144 @@
+"""``anomaly``: more moves than is usual on this camera at this time of day: ``{anomaly: 0.999, warm_up: 24h}``.
+
+The number is a rank: 0.999 says that of what this camera showed around this hour of the day only a thousandth moved as
+much. What is ranked is motion (see ``motion``), smoothed over SMOOTH seconds, in the ``zone`` if one is named; what it
+is held against is ``baseline.py``: hour of the day in UTC, this one and its neighbours, the past fading by half in two
+weeks. It holds from ``anomaly`` to ``off`` (if left out, where ten times as much of the past lies above), and only if
+the smoothed motion is at least ``least`` grey levels (0.5 if left out: below, nobody moves), since on a camera where
+nothing ever happens the noise of the picture has its highest thousandth too.
+
+It is *unknown* until ``warm_up`` (24 h if left out, at least 1 h) was seen of the camera, gaps not counted, and it
+cannot reach a rank that it has not seen enough for: 0.999 takes a thousand scores around the hour. It learns from
+all it sees, also while it holds: what lasts becomes usual. Seconds in a row are alike, so 0.999 is not one alarm in a
+thousand seconds but one stretch of 86 s a day on a camera whose days are alike, or many short ones; use ``for``.
+
+What was learnt survives gaps and silences, but not a restart, nor a change of the rule's text: then it warms up anew.
+No score is involved: there is no evidence.
+"""
+
+from dataclasses import dataclass
+from math import exp, inf, isfinite
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streamwatch.models.detection import Detection
+from streamwatch.rules.baseline import Baseline
+from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
+from streamwatch.rules.duration import Duration
+from streamwatch.rules.node import Node
+
+__all__ = ["SMOOTH", "Anomaly", "AnomalyCondition", "parse_anomaly"]
+
+SMOOTH = 10.0
+"""Seconds: a change reaches 63 % of its height in so long."""
+
+
+class _AnomalyKeys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    anomaly: Annotated[float, Field(ge=0.5, lt=1)]
+    off: Annotated[float, Field(gt=0, lt=1)] | None = None
+    least: Annotated[float, Field(ge=0, le=255)] = 0.5
+    warm_up: Annotated[Duration, Field(ge=3600)] = 86_400.0
+    zone: Annotated[str, Field(max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> "_AnomalyKeys":
+        if self.off is not None and self.off >= self.anomaly:
+            raise ValueError(f"off ({self.off:g}) must be below anomaly ({self.anomaly:g})")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """The parsed operator; ``warm_up`` is in seconds."""
+
+    on: float
+    off: float
+    least: float
+    warm_up: float
+    zone: str | None
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        return frozenset((self.zone,))
+
+    def start(self) -> Condition:
+        return AnomalyCondition(self)
+
+
+class AnomalyCondition:
+    """Holds from ``rank >= on`` to ``rank < off``; unknown until warm, and after a gap until the next detection."""
+
+    __slots__ = ("_active", "_baseline", "_known", "_level", "_rank", "_seen", "_since", "_term")
+
+    def __init__(self, term: Anomaly) -> None:
+        self._term = term
+        self._baseline = Baseline()
+        self._known = 0.0  # seconds seen
+        self._active: bool | None = None
+        self._since = -inf
+        self._seen = -inf
+        self._level: float | None = None
+        self._rank = 0.0
+
+    def observe(self, detection: Detection) -> bool | None:
+        at = detection.end
+        if detection.zone != self._term.zone:
+            if at - self._seen > SILENCE:
+                self._active = None
+            return self._active
+        if not isfinite(detection.motion):
+            raise ValueError(f"camera {detection.camera}: motion is not a number")
+        if not isfinite(at):
+            return self._active
+        level = self._smooth(detection.motion, at)
+        self._rank = self._baseline.rank(level, at)
+        self._baseline.learn(level, at)
+        active = self._judge(level) if self._known >= self._term.warm_up else None
+        if active is not self._active:
+            self._active, self._since = active, at
+        return active
+
+    def evidence(self) -> Evidence | None:
+        return None
+
+    def standing(self) -> Standing:
+        """Whether it holds, since when, and the rank against ``on``."""
+        return (
+            Standing(None) if self._active is None else Standing(self._active, self._since, self._rank, self._term.on)
+        )
+
+    def inside(self) -> tuple[Condition, ...]:
+        return ()
+
+    def reset(self) -> None:
+        self._active = None
+        self._level = None
+        self._seen = -inf
+
+    def _smooth(self, motion: float, at: float) -> float:
+        step = at - self._seen
+        if self._level is None or not 0 <= step <= SILENCE:
+            level = motion
+        else:
+            level = motion + (self._level - motion) * exp(-step / SMOOTH)
+            self._known += step
+        self._level, self._seen = level, at
+        return level
+
+    def _judge(self, level: float) -> bool:
+        term = self._term
+        if level < term.least or self._rank < term.off:
+            return False
+        return self._rank >= term.on or self._active is True
+
+
+def parse_anomaly(node: Node) -> Anomaly:
+    """The operator from its mapping. Raises RuleError."""
+    keys = node.read(_AnomalyKeys)
+    if keys.zone is not None:
+        node.require(node.vocabulary.fault_of_zone(keys.zone, node.cameras), "zone")
+    off = max(1.0 - 10.0 * (1.0 - keys.anomaly), 0.5 * keys.anomaly) if keys.off is None else keys.off
+    return Anomaly(keys.anomaly, off, keys.least, keys.warm_up, keys.zone)
