@@ -24,6 +24,7 @@ __all__ = [
     "CameraConfig",
     "Config",
     "EventConfig",
+    "EvidenceConfig",
     "HealthConfig",
     "HttpConfig",
     "MqttConfig",
@@ -169,6 +170,20 @@ class OutboxConfig(_Model):
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
 
 
+class EvidenceConfig(_Model):
+    """Clips, snapshots and records in ``data_dir``/evidence; the oldest go when either limit is reached."""
+
+    enabled: bool = True
+    pre_s: Annotated[float, Field(ge=0, le=60, description="seconds before the incident")] = 5.0
+    post_s: Annotated[float, Field(ge=0, le=60, description="seconds after it")] = 5.0
+    max_s: Annotated[float, Field(gt=0, le=3600, description="seconds of a clip; a longer one is cut")] = 120.0
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 14.0
+    max_bytes: Annotated[ByteSize, Field(ge=1_000_000, description="bytes, or with a unit: 20GB")] = ByteSize(
+        20 * 10**9
+    )
+    min_free: Annotated[ByteSize, Field(ge=0, description="free on the disk, else none is written")] = ByteSize(10**9)
+
+
 class Config(_Model):
     """``streamwatch.yml``. Only ``cameras`` is required."""
 
@@ -183,6 +198,7 @@ class Config(_Model):
     http: HttpConfig = HttpConfig()
     scores: ScoresConfig = ScoresConfig()
     outbox: OutboxConfig = OutboxConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
 
     @model_validator(mode="after")
     def _distinct(self) -> "Config":

@@ -14,6 +14,7 @@
     ├── InferenceError       a session that failed on a batch
     ├── OrderError           an acknowledgement or snooze that cannot be carried out; nothing changed
     ├── WorkerLostError      a thread that ended or hangs, and only a new process helps
+    ├── EvidenceError        a clip, snapshot or record that could not be made; the incident has none, the alert goes on
     ├── SinkError            an alert could not be handed on; retried from the outbox
     ├── ProbeError           a running streamwatch that does not answer
     ├── TrainingError        data, a checkpoint or a state that training cannot use
@@ -26,6 +27,7 @@ __all__ = [
     "AuthenticationError",
     "ConfigError",
     "EndOfStreamError",
+    "EvidenceError",
     "InferenceError",
     "MailboxClosedError",
     "OrderError",
@@ -98,6 +100,10 @@ class OrderError(StreamwatchError):
 
 class WorkerLostError(StreamwatchError):
     """A thread that ended or hangs; only a new process helps."""
+
+
+class EvidenceError(StreamwatchError):
+    """A clip, a snapshot or a record that could not be made or found; alerts do not depend on it."""
 
 
 class SinkError(StreamwatchError):

@@ -1,23 +1,23 @@
-"""What streamwatch tells over HTTP: /metrics, /healthz, /readyz and the alerts kept.
+"""What streamwatch tells over HTTP: /metrics, /healthz, /readyz, the alerts and the evidence kept.
 
 The event loop lives and ends inside :meth:`HttpServer.run`; endpoints run in its thread pool, so that a slow disk
 holds up nobody else. Starlette and uvicorn are imported when a server is made.
 """
 
 import asyncio
-import errno
 import hmac
-import ipaddress
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from streamwatch.config import HttpConfig
-from streamwatch.errors import ConfigError, PortInUseError, SinkError
+from streamwatch.errors import ConfigError, SinkError
+from streamwatch.listening import CONNECTIONS, is_loopback, listen
 from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import to_json
 from streamwatch.sinks.outbox import Entry
@@ -33,7 +33,7 @@ __all__ = ["AlertLog", "Health", "HttpServer", "Readiness", "read_token"]
 SHORTEST_TOKEN = 16  # characters
 _TICK = 0.1  # s
 _GRACE = 1  # s for requests under way when we stop
-_CONNECTIONS = 128
+_MEDIA = {"clip": "video/mp4", "snapshot": "image/jpeg", "json": "application/json"}
 _PAGE = 100
 _PAGE_LIMIT = 1000
 _HEADERS = {
@@ -93,7 +93,7 @@ class HttpServer:
     """Listens from the moment it is made; ``run`` is a worker's body.
 
     Bound to loopback, all is open to this machine. Bound elsewhere, ``/api`` and the details of ``/readyz`` need
-    ``token`` as bearer; without one they are refused.
+    ``token`` as bearer; without one they are refused. ``evidence(incident, kind)`` finds a file of an incident.
     Raises PortInUseError, or ConfigError for an address that is not ours.
     """
 
@@ -105,14 +105,16 @@ class HttpServer:
         alerts: AlertLog | None = None,
         *,
         token: str | None = None,
+        evidence: Callable[[str, str], Path | None] = lambda incident, kind: None,
     ) -> None:
         self._host = config.host
         self._metrics = metrics
         self._health = health
         self._alerts = alerts
         self._token = token
-        self._local = _is_loopback(config.host)
-        self._socket = _listen(config.host, config.port)
+        self._evidence = evidence
+        self._local = is_loopback(config.host)
+        self._socket = listen(config.host, config.port)
         self.address = self._socket.getsockname()[:2]
 
     def run(self, stop: threading.Event) -> None:
@@ -137,6 +139,7 @@ class HttpServer:
                 Route("/healthz", self._get_health),
                 Route("/readyz", self._get_readiness),
                 Route("/api/alerts", self._get_alerts),
+                Route("/api/evidence/{incident}/{kind}", self._get_evidence),
             ]
         )
 
@@ -177,6 +180,19 @@ class HttpServer:
         alerts = list(_payloads(entries, instance))
         return _json({"instance": instance, "alerts": alerts, "next": entries[-1].sequence if entries else after})
 
+    def _get_evidence(self, request: "Request") -> "Response":
+        """A clip, snapshot or record; byte ranges are FileResponse's."""
+        from starlette.responses import FileResponse
+
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return _json({"error": refusal}, 403)
+        incident, kind = str(request.path_params["incident"]), str(request.path_params["kind"])
+        path = self._evidence(incident, kind) if kind in _MEDIA else None
+        if path is None:
+            return _json({"error": "there is no such evidence"}, 404)
+        return FileResponse(path, media_type=_MEDIA[kind], headers=_HEADERS)
+
     def _refusal(self, request: "Request") -> str | None:
         """Why ``request`` may not see details; None if it may."""
         if self._token is not None:
@@ -184,7 +200,7 @@ class HttpServer:
             return None if hmac.compare_digest(given.encode(), self._token.encode()) else "needs the bearer token"
         if not self._local:
             return "http.host is not a loopback address: a token is needed and none is configured"
-        if not _is_loopback(request.url.hostname or ""):  # a page whose name was made to point here
+        if not is_loopback(request.url.hostname or ""):  # a page whose name was made to point here
             return "the Host header does not name this machine"
         return None
 
@@ -231,7 +247,7 @@ def _server(app: "Starlette") -> "Server":
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=_GRACE,
         )
     )
@@ -254,32 +270,3 @@ def _number(request: "Request", name: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
         raise ValueError(f"{name}: must be a whole number from 0 to {most}")
     return int(text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket: whether the address is free is known before anything else starts."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"http.host: {host!r} is not an address of this machine: {error}") from error
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(_CONNECTIONS)
-    except OSError as error:
-        listening.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(
-                f"http.port: another process listens on {host}:{port}. Is streamwatch running already? "
-                "Else set another http.port"
-            ) from error
-        raise ConfigError(f"http: cannot listen on {host}:{port}: {error.strerror}") from error
-    return listening

@@ -13,12 +13,14 @@ from streamwatch.cameras import CameraThreads
 from streamwatch.config import Config
 from streamwatch.delivery import Delivery
 from streamwatch.evaluation import Evaluation
+from streamwatch.evidence.keeper import Keeper
+from streamwatch.evidence.recorder import Outlet
 from streamwatch.folder import FolderLock
 from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer, read_token
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
-from streamwatch.models.detection import CameraState, Gap
+from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.orders import Orders
@@ -33,7 +35,7 @@ from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
 from streamwatch.sinks.reserve import Reserve
-from streamwatch.sinks.scores import Retention, ScoreLog
+from streamwatch.sinks.scores import open_score_log
 from streamwatch.sinks.sink import Site
 from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.video.camera import Camera
@@ -41,7 +43,7 @@ from streamwatch.video.clock import SteadyClock
 from streamwatch.video.frame import Clip
 from streamwatch.video.window import ClipTiming
 from streamwatch.watchdog import Watchdog
-from streamwatch.worker import Worker
+from streamwatch.worker import Worker, end_worker
 
 __all__ = ["Pipeline"]
 
@@ -49,7 +51,8 @@ log = logging.getLogger(__name__)
 
 TEND = 10.0  # seconds between looks at the disk's reserve
 POLL = 0.2  # seconds between looks at the workers
-JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "sinks": 6.0, "http": 3.0}  # seconds each layer may take to end
+# seconds each layer may take to end
+JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "evidence": 4.0, "sinks": 6.0, "http": 3.0}
 
 
 class Pipeline:
@@ -92,8 +95,10 @@ class Pipeline:
         self.sink = MqttSink(site, config.mqtt, self._on_command, on_reload=self.request_reload, announced=announced)
         self._mailbox: Mailbox[str, Clip] = Mailbox(lambda name, why: metrics.clips_dropped.labels(name, why).inc())
         book = RuleBook(plan.rules, salt=self.outbox.instance)
-        scores = _score_log(config, metrics)
-        self._evaluation = Evaluation(book, self._delivery.deliver, metrics, self._now, scores)
+        scores = open_score_log(config, metrics)
+        outlet = Outlet(self._delivery.deliver, self.sink.snapshot)
+        self._evidence = Keeper(config, outlet, metrics, self._now)
+        self._evaluation = Evaluation(book, self._evidence.deliver, metrics, self._now, scores)
         self._evaluation.end(self.outbox.left_open())
         self.orders = Orders(self._evaluation, self._states, self.sink.answer, self.sink.snoozed)
         self.sink.on_order = self.orders.request
@@ -105,7 +110,8 @@ class Pipeline:
         health = self._health()
         health.also(lambda: self.orders.degraded)
         self._watchdog = Watchdog(health.lost, metrics.worker_lost)
-        self.http = HttpServer(config.http, metrics, health, self.outbox, token=read_token(config.http))
+        token, find = read_token(config.http), self._evidence.find
+        self.http = HttpServer(config.http, metrics, health, self.outbox, token=token, evidence=find)
         keep.callback(self.http.close)
         self._http = Worker("http", self.http.run, self._died)
         self.broker = EmbeddedBroker(config.mqtt.port) if config.mqtt.host is None else None
@@ -142,6 +148,8 @@ class Pipeline:
             camera.name: Camera(camera, timing, self._take, self._on_status, self.metrics, clock=self._clock)
             for camera in config.cameras
         }
+        for name, camera in cameras.items():
+            camera.keep(self._evidence.ring(name))
         return CameraThreads(cameras, lambda name: self._on_status(name, "failed"))
 
     def __enter__(self) -> "Pipeline":
@@ -155,6 +163,7 @@ class Pipeline:
             self.sink.enabled(camera.name, camera.enabled)
         for worker in (*self._broker, self._http, self._sink, self._rules, self._infer):
             worker.start()
+        self._evidence.start()
         self._cameras.start()
         return self
 
@@ -231,12 +240,13 @@ class Pipeline:
             return
         late = self._cameras.stop(JOIN["cameras"])
         self._mailbox.close()
-        late += _end(self._infer, JOIN["inference"], drain=True)
-        late += _end(self._rules, JOIN["rules"])
-        late += _end(self._sink, JOIN["sinks"])
-        late += _end(self._http, JOIN["http"])
+        late += end_worker(self._infer, JOIN["inference"], drain=True)
+        late += end_worker(self._rules, JOIN["rules"])
+        late += self._evidence.stop(JOIN["evidence"])
+        late += end_worker(self._sink, JOIN["sinks"])
+        late += end_worker(self._http, JOIN["http"])
         for worker in self._broker:
-            late += _end(worker, JOIN["sinks"])
+            late += end_worker(worker, JOIN["sinks"])
         for name in late:
             log.error("%s did not end in time and was left behind", name)
         self._resources.close()
@@ -244,7 +254,7 @@ class Pipeline:
         self._delivery.close()
 
     def _run_inference(self, stop: threading.Event) -> None:
-        self._inference.run(self._mailbox, self._evaluation.put, stop, self._mark_beat)
+        self._inference.run(self._mailbox, self._detected, stop, self._mark_beat)
 
     def _now(self) -> float:
         """UTC seconds by the clock that stamps frames: it does not step when the wall clock is set."""
@@ -255,6 +265,10 @@ class Pipeline:
 
     def _take(self, clip: Clip) -> None:
         self._mailbox.put(clip.camera, clip)
+
+    def _detected(self, detection: Detection) -> None:
+        self._evidence.put(detection)
+        self._evaluation.put(detection)
 
     def _on_status(self, camera: str, state: str) -> None:
         self._states[camera] = state
@@ -280,20 +294,3 @@ class Pipeline:
 
     def _died(self, worker: Worker) -> None:
         self._fatal.append(worker)
-
-
-def _end(worker: Worker, limit: float, drain: bool = False) -> list[str]:
-    """Wait for ``worker`` to end; ``drain`` first gives it the chance to end by itself when its input is closed."""
-    if drain and worker.join(limit):
-        return []
-    worker.stop()
-    return [] if worker.join(limit) else [worker.name]
-
-
-def _score_log(config: Config, metrics: Metrics) -> ScoreLog | None:
-    keep = config.scores
-    if not keep.enabled:
-        return None
-    retention = Retention(keep.keep_days, keep.max_bytes)
-    count = metrics.scores_dropped
-    return ScoreLog(config.data_dir / "scores", retention, lambda rows, reason: count.labels(reason).inc(rows))

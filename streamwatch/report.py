@@ -101,7 +101,8 @@ def backtest_lines(report: Mapping[str, Any]) -> list[str]:
     """What ``backtest`` found, for a reader. Says "would fire" of what nobody has judged."""
     lines = list(_head(report))
     incidents = report["incidents"]
-    lines += [_incident(found) for found in incidents[:SHOWN]]
+    for found in incidents[:SHOWN]:
+        lines += [_incident(found), *(f"    {path}" for path in found.get("evidence", ()))]
     if len(incidents) > SHOWN:
         lines.append(f"… and {len(incidents) - SHOWN} more")
     lines += _against(report.get("against"))

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-__all__ = ["Worker", "join_all"]
+__all__ = ["Worker", "end_worker", "join_all"]
 
 
 class Worker:
@@ -63,3 +63,14 @@ def join_all(workers: list[Worker], limit: float) -> list[str]:
     """Join ``workers`` within ``limit`` seconds in all; return the names of those that did not end."""
     deadline = time.monotonic() + limit
     return [worker.name for worker in workers if not worker.join(deadline - time.monotonic())]
+
+
+def end_worker(worker: Worker, limit: float, drain: bool = False) -> list[str]:
+    """Stop ``worker`` and wait up to ``limit`` seconds; its name if it did not end.
+
+    ``drain`` first gives it the chance to end by itself, because its input is closed.
+    """
+    if drain and worker.join(limit):
+        return []
+    worker.stop()
+    return [] if worker.join(limit) else [worker.name]

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 # Real peers that the tests talk to. Without root they are used where they are, and skipped elsewhere.
-PACKAGES="ffmpeg mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0
+PACKAGES="ffmpeg chromium mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly libgl1"
 missing=""
 for package in $PACKAGES; do

@@ -78,6 +78,7 @@ def test_no_label_is_unbounded() -> None:
     labels = {name for names in labels_by_name(filled()).values() for name in names}
     assert labels == {
         "camera",
+        "kind",
         "reason",
         "source",
         "state",

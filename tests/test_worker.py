@@ -2,7 +2,7 @@
 
 import threading
 
-from streamwatch.worker import Worker, join_all
+from streamwatch.worker import Worker, end_worker, join_all
 
 
 def test_runs_until_stopped() -> None:
@@ -52,3 +52,30 @@ def test_join_all_names_who_did_not_end() -> None:
     assert join_all([quick, stuck], limit=0.1) == ["stuck"]
     release.set()
     assert join_all([quick, stuck], limit=10) == []
+
+
+def test_an_end_that_is_drained_waits_before_it_asks() -> None:
+    asked: list[bool] = []
+
+    def body(stop: threading.Event) -> None:
+        asked.append(stop.wait(0.05))
+
+    drained, stopped = Worker("drained", body), Worker("stopped", lambda stop: asked.append(stop.wait(30)))
+    drained.start()
+    assert end_worker(drained, 10, drain=True) == []
+    stopped.start()
+    assert end_worker(stopped, 10) == []
+    assert asked == [False, True]
+
+
+def test_an_end_names_who_does_not_come() -> None:
+    release = threading.Event()
+
+    def body(stop: threading.Event) -> None:
+        release.wait(30)
+
+    worker = Worker("stuck", body)
+    worker.start()
+    assert end_worker(worker, 0.05) == ["stuck"]
+    release.set()
+    assert end_worker(worker, 10) == []

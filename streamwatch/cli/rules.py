@@ -52,11 +52,13 @@ def backtest(
     sweep: Annotated[bool, typer.Option("--sweep", help="Try each rule with other thresholds.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report, alerts too, here.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the sweep into this file.")] = None,
+    clips: Annotated[Path | None, typer.Option("--clips", help="<data_dir>/evidence: name what overlaps.")] = None,
     config: SiteOption = None,
 ) -> None:
     """Replay score logs through rules: what would fire, when and where."""
     from streamwatch import backtest as library
     from streamwatch.config import load_config
+    from streamwatch.evidence.links import add_links
     from streamwatch.plan import shipped_rules
     from streamwatch.progress import progress
     from streamwatch.report import backtest_lines
@@ -69,6 +71,8 @@ def backtest(
             truths = library.read_truth(truth) if truth is not None else ()
             swept = sweep or plot is not None
             report = library.backtest(log, rules or [shipped_rules()], against or (), truths, swept)
+        if clips is not None:
+            add_links(report["incidents"], clips)
         if json_file is not None:
             library.write_report(report, json_file)
         if plot is not None:

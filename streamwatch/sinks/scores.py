@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 
+from streamwatch.config import Config
+from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection
 from streamwatch.sinks.score_block import Row, encode, time_of
 from streamwatch.sinks.score_files import HOUR, file_name, prune
 
-__all__ = ["Retention", "ScoreLog"]
+__all__ = ["Retention", "ScoreLog", "open_score_log"]
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +129,16 @@ class ScoreLog:
             return
         if gone:
             log.info("%d files of the score log were older than %g days or beyond its size", gone, keep.days)
+
+
+def open_score_log(config: Config, metrics: Metrics) -> ScoreLog | None:
+    """The log that ``config`` wants, None if it wants none; what it drops is counted."""
+    keep = config.scores
+    if not keep.enabled:
+        return None
+    retention = Retention(keep.keep_days, keep.max_bytes)
+    count = metrics.scores_dropped
+    return ScoreLog(config.data_dir / "scores", retention, lambda rows, reason: count.labels(reason).inc(rows))
 
 
 def _hour(at: float) -> float:

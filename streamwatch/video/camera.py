@@ -18,8 +18,10 @@ from streamwatch.video.clock import SteadyClock
 from streamwatch.video.cutter import Cutter
 from streamwatch.video.frame import Clip
 from streamwatch.video.mask import PrivacyMask
+from streamwatch.video.packets import PacketRing
 from streamwatch.video.picture import Opening, Picture, Tally
 from streamwatch.video.sight import CHECKS, Sight
+from streamwatch.video.sketch import Sketch
 from streamwatch.video.source import open_source
 from streamwatch.video.stillness import STATES as DECODING
 from streamwatch.video.stillness import Stillness
@@ -58,6 +60,8 @@ class Camera:
         self._status = status
         self._metrics = metrics
         self._clock = clock or SteadyClock(time.time(), time.monotonic())
+        self._ring: PacketRing | None = None
+        self._sketch: Sketch | None = None
         self._cutter = Cutter(config.name, timing, config.privacy_masks, self._on_gap)
         checks = [name for name in CHECKS if getattr(config.health, name)]
         self._sight = Sight(PrivacyMask(config.privacy_masks, timing.size).hidden, checks)
@@ -69,6 +73,11 @@ class Camera:
         self._trouble = ""  # reason of the last failure, until the camera is back
         self._since = 0.0  # of the first picture of this connection, 0.0 before it
         self.enable(config.enabled)
+
+    def keep(self, ring: PacketRing | None) -> None:
+        """Have what comes kept in ``ring``, too, as it came. Before ``run``."""
+        self._ring = ring
+        self._sketch = None if ring is None else Sketch(ring, self._config.privacy_masks)
 
     def enable(self, on: bool) -> None:
         """Switch the camera on or off while it runs; from any thread."""
@@ -117,9 +126,8 @@ class Camera:
         """Cut clips until ``stop`` or ``enable(False)``."""
         config = self._config
         stillness = Stillness() if config.decode == "auto" else None
-        opening = Opening(
-            config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally
-        )
+        limits = config.open_timeout, config.read_timeout
+        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring)
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:
@@ -135,6 +143,8 @@ class Camera:
                         _teach(stillness, clip, picture)
                     self._deliver(clip)
                     self._look(clip, stillness)
+                if self._sketch is not None:
+                    self._sketch.observe(picture, self._cutter.at)
                 if now - read >= 1.0:
                     self._meter.read(tally, stillness)
                     read = now

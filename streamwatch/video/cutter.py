@@ -31,11 +31,12 @@ class Cutter:
         self._still: tuple[Picture, Image] | None = None
         self._clock = PtsClock()
         self._shape: tuple[int, int] | None = None
+        self.at = 0.0  # when the last picture was taken (UTC s)
 
     def observe(self, picture: Picture, arrival: float, wall: float) -> list[Clip]:
         """Take the next picture, which came at ``arrival`` (monotonic), ``wall`` in UTC; the clips it completes."""
         stamp = self._clock.stamp(picture.pts, arrival, wall)
-        gap = stamp.gap
+        self.at, gap = stamp.at, stamp.gap
         if self._shape is not None and self._shape != picture.shape:
             gap = "resolution"
         self._shape = picture.shape

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -19,6 +20,7 @@ from streamwatch.video.backlog import Backlog
 from streamwatch.video.decoder import Decoder, FramePicture, Packet
 from streamwatch.video.demand import Demand
 from streamwatch.video.pacing import paced
+from streamwatch.video.packets import Codec
 from streamwatch.video.picture import Opening, Picture
 from streamwatch.video.quantizer import Quantizer
 
@@ -35,6 +37,7 @@ PROTOCOLS = {
 # Enough to find the codec's parameters; FFmpeg's own defaults wait two seconds longer for the first picture.
 PROBE = {"analyzeduration": "100000", "probesize": "200000"}
 BLIND = 30.0  # seconds that packets may come without one picture: the longest GOP of "smart" codecs, and some
+MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
 DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
@@ -118,6 +121,8 @@ class FfmpegSource:
         """What is to be decoded; at the end an empty packet that drains the decoder."""
         opening, backlog = self._opening, Backlog()
         packets = self._container.demux(self._stream)
+        if opening.ring is not None:
+            opening.ring.begin(self._codec())
         while True:
             asked = time.monotonic()
             try:
@@ -131,10 +136,19 @@ class FfmpegSource:
                 # the read was interrupted, and this is what the parser still held: do not wait once more
                 raise SourceError(f"{opening.url}: the camera is silent", "timeout")
             opening.tally.packets += bool(packet.size)
+            if opening.ring is not None and packet.size:
+                pts = round(time.monotonic() / MILLISECOND) if self._undated else packet.pts
+                opening.ring.add(bytes(packet), pts, packet.is_keyframe)
             if self._late(packet, backlog):
                 opening.tally.skipped += 1
             else:
                 yield packet
+
+    def _codec(self) -> Codec:
+        context, stream = self._stream.codec_context, self._stream
+        time_base = MILLISECOND if self._undated or stream.time_base is None else stream.time_base
+        rate = float(stream.average_rate or 25)
+        return Codec(context.name, bytes(context.extradata or b""), time_base, rate)
 
     def _late(self, packet: Packet, backlog: Backlog) -> bool:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamwatch.video.frame import Image
 
-__all__ = ["PrivacyMask"]
+__all__ = ["PrivacyMask", "hidden"]
 
 Outline = Sequence[tuple[float, float]]
 """(x, y) in 0–1 of the picture, from the upper left."""
@@ -21,7 +21,7 @@ class PrivacyMask:
     """
 
     def __init__(self, polygons: Sequence[Outline], size: int) -> None:
-        self.hidden = _draw(polygons, size) if polygons else None
+        self.hidden = hidden(polygons, size, size) if polygons else None
 
     def apply(self, image: Image) -> Image:
         """``image`` (uint8 [size, size, 3]) with the masked parts black; the same array where there is no mask."""
@@ -32,12 +32,13 @@ class PrivacyMask:
         return blanked
 
 
-def _draw(polygons: Sequence[Outline], size: int) -> NDArray[np.bool_]:
-    """bool [size, size]: True where a polygon is, its border included."""
+def hidden(polygons: Sequence[Outline], width: int, height: int) -> NDArray[np.bool_]:
+    """bool [height, width]: True where a polygon is, its border included."""
     fine = 8  # bits of sub-pixel precision for OpenCV
-    canvas = np.zeros((size, size), np.uint8)
+    canvas = np.zeros((height, width), np.uint8)
     for polygon in polygons:
         # pixel centres are whole numbers to OpenCV
-        corners = np.rint((np.asarray(polygon, np.float64) * size - 0.5) * (1 << fine)).astype(np.int32)
+        corners = np.asarray(polygon, np.float64) * (width, height) - 0.5
+        corners = np.rint(corners * (1 << fine)).astype(np.int32)
         cv2.fillPoly(canvas, [corners.reshape(-1, 1, 2)], 255, cv2.LINE_8, fine)
     return canvas > 0

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from streamwatch.secret import SecretUrl
 from streamwatch.video.frame import Image
+from streamwatch.video.packets import PacketRing
 from streamwatch.video.stillness import Stillness
 
 __all__ = ["ArrayPicture", "Opening", "Picture", "Source", "Tally"]
@@ -62,7 +63,8 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
-    the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand."""
+    the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand.
+    ``ring``, if any, is given the packets as they came."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -71,6 +73,7 @@ class Opening:
     wait: Callable[[float], object] | None = None
     stillness: Stillness | None = None
     tally: Tally = field(default_factory=Tally)
+    ring: PacketRing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""Room on the disk: how much evidence is kept, and when none is written."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from streamwatch.config import EvidenceConfig
+from streamwatch.errors import EvidenceError
+from streamwatch.evidence.ledger import Entry, Ledger
+from streamwatch.evidence.vault import KINDS, Place
+
+__all__ = ["Space"]
+
+log = logging.getLogger(__name__)
+
+DAY = 86_400.0  # s
+EASE = 1.1  # so much more than the floor must be free before writing goes on
+
+
+class Space:
+    """Deletes the oldest evidence beyond ``config``'s days and bytes, and watches the disk's free space.
+
+    Only incidents in the ledger are deleted, so never one that is open.
+    """
+
+    def __init__(self, folder: Path, config: EvidenceConfig, ledger: Ledger) -> None:
+        self.free = True
+        self._folder = folder
+        self._config = config
+        self._ledger = ledger
+        for place in ledger.deleted:  # perhaps a crash came between the line and the deed
+            self._remove(place)
+
+    @property
+    def used(self) -> int:
+        """Bytes of all evidence kept."""
+        return sum(entry.bytes for entry in self._ledger.kept.values())
+
+    def look(self) -> bool:
+        """Whether evidence may be written: the disk has more than ``min_free`` left. Said once when it changes."""
+        free = shutil.disk_usage(self._folder).free
+        floor = self._config.min_free
+        if self.free and free < floor:
+            log.error("%s: %d MB free, less than evidence.min_free (%d MB): no evidence is written until there is more;"
+                      " alerts go on", self._folder, free // 10**6, floor // 10**6)  # fmt: skip
+            self.free = False
+        elif not self.free and free >= floor * EASE:
+            log.info("%s: %d MB free: evidence is written again", self._folder, free // 10**6)
+            self.free = True
+        return self.free
+
+    def prune(self, now: float) -> int:
+        """Delete what is too old or too much at ``now`` (UTC s); how many incidents. Raises EvidenceError."""
+        gone, used = 0, self.used
+        for entry in list(self._ledger.kept.values()):
+            reason = self._reason(entry, used, now)
+            if reason is None:
+                break
+            self._ledger.delete(entry.place.id, now, reason)
+            self._remove(entry.place)
+            used -= entry.bytes
+            gone += 1
+        return gone
+
+    def _reason(self, entry: Entry, used: int, now: float) -> str | None:
+        if entry.closed < now - self._config.keep_days * DAY:
+            return "age"
+        return "size" if used > self._config.max_bytes else None
+
+    def _remove(self, place: Place) -> None:
+        try:
+            for kind in KINDS:
+                place.path(self._folder, kind).unlink(missing_ok=True)
+            for folder in (self._folder / place.camera / place.day, self._folder / place.camera):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise EvidenceError(f"{self._folder}: {place.id} cannot be deleted: {error.strerror}") from error

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from streamwatch.config import Config
+from streamwatch.errors import ConfigError
+from streamwatch.evidence.keeper import Keeper
+from streamwatch.evidence.recorder import Outlet
+from streamwatch.metrics import Metrics
+from streamwatch.rules.alert import Alert
+from tests.evidence.footage import EPOCH, ID, fill, make_alert, make_detection
+
+
+def make_keeper(folder: Path, told: list[Alert], enabled: bool = True) -> Keeper:
+    cameras = [{"name": "dock", "url": "rtsp://127.0.0.1:9/x"}]
+    evidence = {"enabled": enabled, "min_free": 0}
+    config = Config.model_validate({"cameras": cameras, "data_dir": folder, "evidence": evidence})
+    return Keeper(config, Outlet(told.append, lambda camera, rule, jpeg: None), Metrics(), lambda: EPOCH + 4)
+
+
+def test_what_a_camera_leaves_becomes_evidence(tmp_path: Path, video: Path) -> None:
+    told: list[Alert] = []
+    keeper = make_keeper(tmp_path, told)
+    ring = keeper.ring("dock")
+    assert ring is not None
+    keeper.start()
+    fill(ring, video)
+    keeper.put(make_detection(4.0, 0.9))
+    keeper.deliver(make_alert())
+    assert keeper.stop(30) == []
+    assert [(alert.id, alert.seq, alert.clip is None) for alert in told] == [(ID, 0, True), (ID, 1, False)]
+    assert keeper.find(ID, "clip") == tmp_path / "evidence" / "dock" / "2026-02-02" / f"{ID}.mp4"
+    assert keeper.ring("attic") is None
+
+
+def test_switched_off_it_keeps_nothing(tmp_path: Path) -> None:
+    told: list[Alert] = []
+    keeper = make_keeper(tmp_path, told, enabled=False)
+    keeper.start()
+    keeper.deliver(make_alert())
+    assert keeper.ring("dock") is None
+    assert told == [make_alert()]
+    assert keeper.find(ID, "clip") is None
+    assert keeper.stop(1) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "evidence").write_text("")
+    with pytest.raises(ConfigError, match="evidence cannot be kept"):
+        make_keeper(tmp_path, [])
+
+
+def test_a_fault_in_its_thread_ends_evidence_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("streamwatch.evidence.recorder.Recorder._turn", fail)
+    keeper = make_keeper(tmp_path, [])
+    keeper.start()
+    assert keeper.stop(10) == []
+    assert "a fault of ours" in caplog.text
+    keeper.put(make_alert())
