@@ -26,7 +26,7 @@ JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packe
 BACK = 0.5  # and dts, which should not
 SIZE = 160  # pixels of the pictures that are compared, and
 GRID = 10  # their cells: as the levels of motion were measured
-FADED = 3.0  # grey levels of mean difference (light that changes slowly) from which a newer picture is shown
+FADED = 3.0  # grey levels of mean difference (light that changes slowly) from which a newer one is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Demand:
         self._given = -math.inf  # pts handed on
         self._looked = -math.inf  # pts of the last decoded picture
         self._shown: FramePicture | None = None
-        self._image: Image | None = None  # what is shown, in SIZE
+        self._image: Image | None = None  # what keyframes are compared with, in SIZE
         self._compared = 0  # checksum of the last keyframe that was looked at
 
     def take(self, packet: Packet) -> Iterator[Picture]:
@@ -153,14 +153,13 @@ class Demand:
             self._image = self._shown.scale(SIZE)
         image = picture.scale(SIZE)
         motion = level(activity(np.stack([self._image, image]), GRID))
-        still = self._stillness.compared(newest, motion)
-        difference = np.abs(image.astype(np.int16) - self._image).mean()
         checksum = zlib.crc32(image.tobytes())
         self._stillness.differed += checksum != self._compared
         self._compared = checksum
-        if not still or difference > FADED or self._shown.damaged:
-            self._shown, self._image = picture, image
-        return still
+        if np.abs(image.astype(np.int16) - self._image).mean() > FADED:
+            self._image = image
+        self._shown = picture
+        return self._stillness.compared(newest, motion)
 
     def _weigh(self, packet: Packet) -> float:
         if self._quantizer is None:

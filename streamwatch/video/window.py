@@ -148,16 +148,14 @@ class ClipWindow(Generic[P]):
 
     def _clip(self, index: int) -> Clip:
         samples = self._samples
-        image = samples[0].image
         still = sum(frame.still for frame in samples) / len(samples)
-        if any(frame.image is not image for frame in samples):
-            still = min(still, 1.0 - 1.0 / len(samples))  # they repeat two pictures
-        shape = (len(samples), *image.shape)
+        # where nothing moves, what was decoded last stands for all, so that no clip jumps from one still to the next
+        last, shape = samples[-1].image, (len(samples), *samples[-1].image.shape)
         return Clip(
             camera=self._camera,
             start=samples[0].at,
             end=samples[-1].at,
-            frames=np.broadcast_to(image, shape) if still == 1.0 else np.stack([frame.image for frame in samples]),
+            frames=np.broadcast_to(last, shape) if still == 1.0 else np.stack([frame.image for frame in samples]),
             epoch=self._epoch,
             index=index,
             damaged=any(frame.damaged for frame in samples),

@@ -14,7 +14,11 @@ SIZE = (320, 240)
 
 
 def stage_film(
-    path: Path, acts: Sequence[tuple[float, bool]], gop: float = 2.0, options: Mapping[str, str] | None = None
+    path: Path,
+    acts: Sequence[tuple[float, bool]],
+    gop: float = 2.0,
+    options: Mapping[str, str] | None = None,
+    noise: float = 0.02,
 ) -> Path:
     """H.264 of ``acts`` (seconds, whether a square runs through a textured, hardly noisy room)."""
     rng = np.random.default_rng(3)
@@ -31,7 +35,7 @@ def stage_film(
         for number, moving in enumerate(moves):
             step += moving
             luma = np.full((SIZE[1] * 3 // 2, SIZE[0]), 128, np.uint8)
-            luma[: SIZE[1]] = room + (rng.random(room.shape) < 0.02)
+            luma[: SIZE[1]] = room + (rng.random(room.shape) < noise)
             left = step * 9 % (SIZE[0] - 60)
             luma[60:160, left : left + 60] = 230
             frame = av.VideoFrame.from_ndarray(luma, format="yuv420p")

@@ -14,6 +14,7 @@ from streamwatch.video.decoder import Decoder
 from streamwatch.video.demand import KEPT, LAG, LOOK, Demand
 from streamwatch.video.frame import Clip
 from streamwatch.video.picture import Picture, Tally
+from streamwatch.video.sight import Sight
 from streamwatch.video.stillness import Stillness
 from streamwatch.video.window import ClipTiming
 from tests.video.stage import FPS, stage_film
@@ -170,3 +171,14 @@ def test_a_still_clip_repeats_the_last_decoded_picture(play: Path) -> None:
     assert all((clip.frames == clip.frames[0]).all() for clip in whole)
     before = auto[auto.index(whole[0]) - 1]
     assert np.abs(whole[0].frames[0].astype(int) - before.frames[-1]).mean() < 3
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_still_camera_is_not_taken_for_a_frozen_one(tmp_path: Path, frozen: bool) -> None:
+    """Keyframes that are decoded now and then show the sensor's noise, or that there is none."""
+    film = stage_film(tmp_path / "film.mp4", [(45.0, False)], noise=0.0 if frozen else 0.02)
+    sight = Sight(None, ["frozen"])
+    auto = clips(film, Stillness())
+    states = [sight.observe(clip.frames, clip.end) for clip in auto]
+    assert sum(clip.still == 1.0 for clip in auto) > 25
+    assert ("frozen" in states) == frozen
