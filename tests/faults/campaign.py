@@ -177,7 +177,7 @@ class Campaign:
             missing = stage.missing()
             if not missing:
                 break
-            stage.subscriber.ask(min(sequence for _, sequence in missing) - 1)
+            stage.subscriber.ask(min(sequence for _, sequence, _ in missing) - 1)
             stage.settle(8.0)
         stage.publisher.terminate()
         stage.settle(3.0)

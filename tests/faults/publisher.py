@@ -83,7 +83,7 @@ class ToldMemory(MemoryOutbox):
 
 
 def tell(instance: str, entry: Entry) -> None:
-    os.write(1, f"{instance} {entry.sequence}\n".encode())
+    os.write(1, f"{instance} {entry.sequence} {entry.alert.id}\n".encode())
 
 
 def open_outbox(folder: Path, control: str) -> Told | ToldMemory:

@@ -71,9 +71,9 @@ class Publisher:
     def _read(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            instance, sequence = line.split()
+            instance, sequence, incident = line.decode().split()
             with self._lock:
-                self.committed.add((instance.decode(), int(sequence)))
+                self.committed.add((instance, int(sequence), incident))
 
     def count(self) -> int:
         """How many alerts are committed."""

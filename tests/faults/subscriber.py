@@ -10,8 +10,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 __all__ = ["Place", "Subscriber"]
 
-Place = tuple[str, int]
-"""(instance, sequence): one alert, however often it comes."""
+Place = tuple[str, int, str]
+"""(instance, sequence, id): one alert, however often it comes. The id tells a number that was given out twice."""
 
 
 class Subscriber:
@@ -32,7 +32,7 @@ class Subscriber:
 
     def _take(self, message: MQTTMessage) -> None:
         alert = json.loads(message.payload)
-        place = (alert["instance"], alert["sequence"])
+        place = (alert["instance"], alert["sequence"], alert["id"])
         incident = (alert["instance"], alert["id"])
         with self._lock:
             if place not in self.copies:
