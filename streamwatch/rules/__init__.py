@@ -9,6 +9,8 @@
     alerts = book.gap("ward-1", now)        # when the camera's stream broke
     alerts = book.camera("ward-1", "offline", now)    # when its state changed
     alerts = book.replace(rules, now)       # when the rule files changed
+    alerts = book.acknowledge(order, now)   # when somebody took note of an incident
+    alerts = book.snooze(order, now)        # when somebody wants to hear nothing of a rule for a while
     alerts = book.close(now, "shutdown")    # at the end
 
 **Event time.** A rule's time is ``Detection.end``, per camera; nothing here reads a clock. The same detections give
@@ -29,10 +31,36 @@ second, ``for: 1.5s`` means three scores in a row, and ``gap`` must be above 1 s
 
 **Alerts.** One ``new`` when it begins to fire; an ``update`` on a detection that matches, if the severity rose, if the
 peak score rose by 0.1 since the last message and that was at least 1 s ago, or if 30 s passed without a message; one
-``end``, whose ``annotations["end_reason"]`` is ``ended``, ``no_data``, ``gap``, ``error``, ``changed``, ``removed`` or
-what was given to ``close``. ``seq`` counts them without holes. ``start_time`` is when the condition began to hold
-(before ``for``), ``end_time`` when it last held, ``time`` when the message was decided. Alerts of ``shadow: true``
-rules come out too, marked ``shadow``: whoever publishes must leave them out.
+``end``, whose ``annotations["end_reason"]`` is ``ended``, ``no_data``, ``gap``, ``error``, ``changed``, ``removed``,
+``disabled`` (see below), ``restart`` (said by the next run of one that was killed) or what was given to ``close``.
+``seq`` counts them without holes. ``start_time`` is when the condition began to hold (before ``for``), ``end_time``
+when it last held, ``time`` when the message was decided. Alerts of ``shadow: true`` rules come out too, marked
+``shadow``: whoever publishes must leave them out.
+
+``state`` is that of the incident after the message: ``pending``, ``firing``, ``acknowledged``, ``closed`` or
+``withdrawn``. ``why`` holds each condition of the rule as it was when the message was decided – whether it held, since
+when, its score and threshold, the times that count for a sequence or count – for a ``new`` and the updates that a
+detection caused: at most 32 conditions with texts of 160 characters and 16 times. It is computed for alerts only.
+
+**Early warning.** With ``early`` an incident is told of while it is pending: ``new`` with the state ``pending`` on the
+first detection at which the condition has held for ``after`` (0 s), but not yet for ``for``, or only on a window of
+which less than ``filled`` (half) holds pictures. An ``update`` with the state ``firing`` confirms it once both are so;
+an ``end`` with the state ``withdrawn`` takes it back: after an interruption of ``gap``, after 10 s of silence, at a
+gap. The id is the same throughout. Without ``early`` a window that is not full counts like any other. A warning takes
+no part in escalation, inhibits nothing, cannot be acknowledged, and is OFF where a state is ON or OFF. After one
+withdrawn ``cooldown`` holds back further warnings, but never what is certain.
+
+**Acknowledgement.** Of a firing incident that was told of, somebody may take note, once: an ``update`` with the state
+``acknowledged`` and who it was, whose time is that of the order. Then nothing is told but the end, whose time is no
+earlier; severity stays as it was. It is in memory: a reload keeps it, with the end of the incident it is forgotten.
+
+**Snooze.** A rule, a camera or a rule on a camera can be snoozed for up to 7 days; of several the longest counts, and
+256 can be in force. All goes on as without, but messages decided before its end, in event time, are marked ``snoozed``:
+whoever publishes must leave them out, and they count no ``seq``. At its end an incident that still fires (or warns) is
+announced by its ``new``, at that time; one that had been announced before is told again by one ``update`` if there was
+anything to tell. The end of what was announced is always told, the end of what was not never. What nobody was told of
+inhibits nothing. A snooze outlives a reload, not a restart, and ends early if the clock given to ``tick`` was set back:
+then alerts come again.
 
 **Severity.** ``escalate: [{after: 30s, severity: critical}]`` raises it on the first detection that matches so long
 after firing began; ``{count: 3, in: 1h, severity: critical}`` for the third incident of the rule on the camera to begin
@@ -60,7 +88,7 @@ has seen enough, it keeps what it learnt over gaps, not over restarts (``anomaly
 
 **Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
 ``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a
-clock set back. All is in memory: a restart forgets.
+clock set back. All is in memory: a restart forgets, acknowledgements and snoozes too.
 
 **Reload.** ``book.replace(rules, now)`` puts other rules in force between two detections. A rule with the same name and
 ``rule_hash`` goes on as if nothing had happened: conditions, partial matches, pending and firing incidents, cooldown,
@@ -81,11 +109,15 @@ for the incident; the label ``cameras`` names all that took part, and an ``updat
 several zones is evaluated with each detection; give it a ``for`` above 0, since zones are scored one after another.
 
 **Late and missing detections.** Within one zone of one camera a detection older than the newest is ignored and counted
-(``RuleBook.late``); one older by more than 10 s says that the clock was set back and counts as a gap. No detection
-for max(``gap``, 10 s) ends what is pending, for max(``gap``, ``keep_firing_for``, 10 s) what fires, as of then.
-``tick(at)`` allows detections ``lateness`` seconds to arrive: give it the time now, not the last detection's.
-With a ``gap`` pending ends and firing is interrupted. With ``no_data: hold`` neither silence nor gap touches what
-fires: it ends when a detection says so. (There is no ``no_data: alert``; a rule on ``camera`` says that better.)
+(``RuleBook.late``); one older by more than 10 s says that the clock was set back and counts as a gap. No detection for
+max(``gap``, 10 s) ends what is pending, for max(``gap``, ``keep_firing_for``, 10 s) what fires, as of then.
+``tick(at)`` allows detections ``lateness`` seconds to arrive: give it the time now, not the last detection's. With a
+``gap`` pending ends and firing is interrupted. With ``no_data: hold`` neither silence nor gap touches what fires: it
+ends when a detection says so. With ``no_data: alert`` it ends as with ``close``, and an incident of its own (``cause``
+``no_data``, with the rule's name, severity and labels) begins when no detection of the rule's zones came for 10 s,
+after the last one or after the camera's first state, and ends with the next detection. It is told by ``new`` and
+``end`` only, neither inhibited nor escalated, may be acknowledged and snoozed; when the camera is disabled on purpose
+it ends with ``disabled``, and none begins. A reconnect within 10 s is no silence.
 
 **States.** ``book.camera`` tells the state of a camera, which is heard like a detection of a zone of its own: when it
 changes, and again at each whole second of time, as ``tick`` tells it. So ``camera`` rules fire while nothing is

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.alert import Alert, AlertType, Cause, IncidentState
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.rule import Rule
@@ -25,7 +25,9 @@ SALT = "backtest"
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One incident from its ``new`` to its ``end``. Times are those of the log, ``opened`` that of the ``new``."""
+    """One incident that fired, to its ``end``. Times are those of the log, ``opened`` that of the first alert that
+    says so: those withdrawn and those about missing data (``no_data: alert``) are not among them.
+    """
 
     rule: str
     camera: str
@@ -228,9 +230,11 @@ def _firings(alerts: Iterable[Alert]) -> tuple[Firing, ...]:
     opened: dict[str, Alert] = {}
     found: list[Firing] = []
     for alert in alerts:
-        if alert.type is AlertType.NEW:
-            opened[alert.id] = alert
-        elif alert.type is AlertType.END:
+        if alert.cause is Cause.NO_DATA:  # a log has holes of its own
+            continue
+        if alert.state is IncidentState.FIRING:
+            opened.setdefault(alert.id, alert)
+        elif alert.type is AlertType.END and alert.id in opened:  # else it was withdrawn
             found.append(_firing(opened[alert.id], alert))
     return tuple(sorted(found, key=lambda firing: (firing.opened, firing.camera, firing.rule)))
 

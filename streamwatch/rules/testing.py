@@ -19,10 +19,11 @@
 
 All times are lengths of time since ``start``. An alert is an incident: ``at`` is when it began to fire, ``from`` when
 its condition began to hold, ``until`` when it ended (``open``: it had not); ``severity`` and ``labels`` are those of
-its last message, ``reason`` is why it ended. What is left out is not compared, so a test need not know ``for``;
-``camera`` may be left out where there is only one. Values are those of ``series.py``; where no series of a zone has
-a value there is no detection, where some have the others score 0. Time passes each second; a camera that goes offline,
-failed or disabled breaks its stream, as live.
+its last message, ``reason`` is why it ended. Of a rule with ``early``, ``warned`` is when it was told of while
+pending; one that was withdrawn has no ``at``. ``cause: no_data`` is an incident of ``no_data: alert``. What is left
+out is not compared, so a test need not know ``for``; ``camera`` may be left out where there is only one. Values are
+those of ``series.py``; where no series of a zone has a value there is no detection, where some have the others score
+0. Time passes each second; a camera that goes offline, failed or disabled breaks its stream, as live.
 """
 
 from collections.abc import Iterable, Iterator
@@ -83,6 +84,8 @@ class _StateKeys(_Keys):
 class _AlertKeys(_Keys):
     alert: _Name
     at: Duration | None = None
+    warned: Duration | None = None
+    cause: Literal["condition", "no_data"] | None = None
     camera: _Name | None = None
     since: Duration | None = Field(None, alias="from")
     until: Duration | Literal["open"] | None = None
@@ -207,8 +210,8 @@ def _expected(case: Case, vocabulary: Vocabulary) -> list[Expected]:
         if camera is None:
             raise RuleError(f"{case.name}: alerts[{i}]: say which camera; there are {len(vocabulary.cameras)}")
         given: dict[str, object] = {
-            "from": alert.since, "at": alert.at, "until": alert.until, "severity": alert.severity,
-            "reason": alert.reason,
+            "from": alert.since, "warned": alert.warned, "at": alert.at, "until": alert.until,
+            "cause": alert.cause, "severity": alert.severity, "reason": alert.reason,
         }  # fmt: skip
         fields = {name: value for name, value in given.items() if value is not None}
         fields |= {f"labels.{name}": value for name, value in sorted(alert.labels.items())}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from streamwatch.rules.alert import Alert, AlertType
+from streamwatch.rules.alert import Alert, AlertType, IncidentState
 
 __all__ = ["Expected", "Verdict", "compare", "incidents_of"]
 
@@ -43,12 +43,20 @@ class Verdict:
 
 
 def incidents_of(alerts: Iterable[Alert], start: float) -> list[Expected]:
-    """The incidents that ``alerts`` tell of, with every field; times become seconds after ``start``."""
+    """The incidents that ``alerts`` tell of, with every field; times become seconds after ``start``.
+
+    ``at`` is when it began to fire, ``warned`` when it was told of before that: one that was withdrawn has no ``at``,
+    one that was certain at once no ``warned``.
+    """
     found: dict[str, Expected] = {}
     for alert in alerts:
-        before = found[alert.id].fields if alert.id in found else {"at": alert.time - start}
+        before = dict(found[alert.id].fields) if alert.id in found else {}
+        moment = "warned" if alert.state is IncidentState.PENDING else "at"
+        if alert.state in (IncidentState.PENDING, IncidentState.FIRING):
+            before.setdefault(moment, alert.time - start)
         fields: dict[str, object] = {
             **before,
+            "cause": alert.cause.value,
             "from": alert.start_time - start,
             "until": alert.time - start if alert.type is AlertType.END else "open",
             "severity": alert.severity,
@@ -80,7 +88,9 @@ def compare(name: str, expected: Iterable[Expected], came: Iterable[Expected]) -
         if near is not None:
             rest.remove(near)
             lines.append((_when(wanted), 2, f"+ {near.line(wanted.fields)}"))
-    lines += [(_when(extra), 2, f"+ {extra.line(_SHOWN)}") for extra in rest]
+    for extra in rest:
+        shown = (*_SHOWN, "warned") if "warned" in extra.fields else _SHOWN
+        lines.append((_when(extra), 2, f"+ {extra.line(shown)}"))
     return Verdict(name, tuple(line for _, _, line in sorted(lines, key=lambda found: found[:2])))
 
 

@@ -210,6 +210,31 @@ class History:
         return self._proof(term, k - 1, matched[-1])
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is compared of an alert."""
+
+    kind: str
+    state: str
+    at: float
+    since: float
+    ended: float | None
+    severity: str
+    found: Found | None
+    peak: float
+    reason: str | None
+    snoozed: bool
+    seq: int
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """At ``at`` somebody acknowledges what fires (``span`` None), or snoozes the rule for so many seconds."""
+
+    at: float
+    span: float | None
+
+
 @dataclass
 class _Open:
     since: float
@@ -218,80 +243,173 @@ class _Open:
     peak: float = 0.0
     interrupted: tuple[float, str] | None = None
     opened: float | None = None
-    sent: float = 0.0
+    sent: float = float("-inf")
     reported: float = 0.0
     severity: str = ""
+    announced: bool = False
+    heard_of: bool = False
+    owed: bool = False
+    acknowledged: bool = False
+    seq: int = 0
 
 
-Told = tuple[str, float, float, float | None, str, Found | None, float, str | None]
-"""Type, time, start, end, severity, evidence, peak, reason."""
+class _Teller:
+    """The incidents of one rule, told one after another."""
+
+    def __init__(self, rule: Mapping[str, Any], silenced: Sequence[tuple[float, float]]) -> None:
+        self.rule = rule
+        self.several = len(zones(rule["when"])) > 1
+        self.times = {key: seconds(rule.get(key, 0)) for key in ("for", "gap", "keep_firing_for", "cooldown")}
+        self.silenced = silenced
+        self.told: list[Told] = []
+        self.past: list[_Open] = []
+        self.now: _Open | None = None
+        self.until = self.cooled = self.hushed = float("-inf")
+
+    def tell(self, now: _Open, kind: str, at: float, *, withheld: bool = False, reason: str | None = None) -> None:
+        at = max(at, now.sent)
+        state = "pending" if now.opened is None else "acknowledged" if now.acknowledged else "firing"
+        if kind == "end":
+            state = "withdrawn" if now.opened is None else "closed"
+        ended = now.last if kind == "end" else None
+        told = Told(kind, state, at, now.since, ended, now.severity, now.found, now.peak, reason, withheld, now.seq)
+        self.told.append(told)
+        now.sent, now.reported, now.owed = at, now.peak, withheld
+        if not withheld:
+            now.seq += 1
+            now.heard_of = True
+
+    def due(self, one: _Open) -> tuple[float, str]:
+        """When it ends unless something comes before, and why."""
+        firing = one.opened is not None
+        hold = max(self.times["gap"], self.times["keep_firing_for"]) if firing else self.times["gap"]
+        if one.interrupted:
+            return one.interrupted[0] + hold, one.interrupted[1]
+        held_on = firing and self.rule.get("no_data") == "hold"
+        return (float("inf") if held_on else one.last + max(hold, SILENCE)), "no_data"
+
+    def end(self, at: float, reason: str) -> None:
+        now, self.now = self.now, None
+        if now and now.announced:
+            self.past.append(now)
+            self.tell(now, "end", at, withheld=not now.heard_of, reason=reason)
+            if now.opened is None:
+                self.hushed = at + self.times["cooldown"]
+            else:
+                self.cooled = at + self.times["cooldown"]
+
+    def pass_time(self, at: float) -> None:
+        """What happens by ``at`` if nothing else does."""
+        now = self.now
+        if not now:
+            return
+        due, reason = self.due(now)
+        if now.owed and self.until <= at and self.until < due:
+            self.tell(now, "update" if now.heard_of else "new", self.until)
+        simultaneous = now.interrupted and at == now.interrupted[0] and self.several
+        if at >= due and not simultaneous:
+            self.end(due, reason)
+
+    def obey(self, order: Ordered) -> None:
+        now = self.now
+        if order.span is None:
+            if now and now.opened is not None and now.heard_of and not now.acknowledged:
+                now.acknowledged = True
+                self.tell(now, "update", order.at)
+            return
+        self.until = order.at + order.span
+        if now and now.owed and self.until <= order.at:
+            self.tell(now, "update" if now.heard_of else "new", order.at)
+
+    def lose(self, at: float) -> None:
+        """The stream broke."""
+        if self.now and self.now.opened is None:
+            self.end(at, "gap")
+        elif self.now and not self.now.interrupted and self.rule.get("no_data") != "hold":
+            self.now.interrupted = at, "gap"
+
+    def match(self, at: float, found: Found | None, filled: float) -> None:
+        now = self.now
+        if now is None:
+            if at < self.cooled or (self.past and self.past[-1].since == at):
+                return
+            now = self.now = _Open(at, at)
+        now.last, now.interrupted, now.found = at, None, found
+        now.peak = max(now.peak, found[2] if found else 0.0)
+        if now.opened is None and not any(begin <= at < end for begin, end in self.silenced):
+            early = self.rule.get("early")
+            if at - now.since >= self.times["for"] - EPSILON and (not early or filled >= early["filled"]):
+                now.opened = at
+                now.severity = severity(self.rule, [*self.past, now], at)
+                self.speak(now, at)
+                return
+            warns = early and at - now.since >= seconds(early["after"]) - EPSILON
+            if warns and not now.announced and at >= self.hushed:
+                now.severity = "warning"
+                self.speak(now, at)
+                return
+        if not now.announced or now.acknowledged:
+            return
+        graver = now.severity if now.opened is None else severity(self.rule, [*self.past, now], at)
+        quiet = at - now.sent
+        if graver != now.severity or quiet >= 30 or (quiet >= 1 and now.peak >= now.reported + 0.1):
+            now.severity = graver
+            self.speak(now, at)
+
+    def speak(self, now: _Open, at: float) -> None:
+        self.tell(now, "update" if now.announced else "new", at, withheld=at < self.until)
+        now.announced = True
 
 
-def alerts_of(  # noqa: PLR0912 - in one piece, so that it can be read from top to bottom
-    rule: Mapping[str, Any], stream: Sequence[Seen], end: float, silenced: Sequence[tuple[float, float]] = ()
+def alerts_of(
+    rule: Mapping[str, Any],
+    stream: Sequence[Seen],
+    end: float,
+    silenced: Sequence[tuple[float, float]] = (),
+    orders: Sequence[Ordered] = (),
 ) -> list[Told]:
     """What ``rule`` tells of ``stream``, closed at ``end``, long after it. ``silenced``: from, until."""
     history = History(rule["when"], stream)
-    times = {key: seconds(rule.get(key, 0)) for key in ("for", "gap", "keep_firing_for", "cooldown")}
-    told: list[Told] = []
-    past: list[_Open] = []
-    now: _Open | None = None
-
-    def tell(kind: str, at: float, reason: str | None = None) -> None:
-        assert now
-        ended = now.last if kind == "end" else None
-        told.append((kind, at, now.since, ended, now.severity, now.found, now.peak, reason))
-        now.sent, now.reported = at, now.peak
-
-    def due(one: _Open) -> tuple[float, str]:
-        """When it ends unless something comes before, and why."""
-        firing = one.opened is not None
-        hold = max(times["gap"], times["keep_firing_for"]) if firing else times["gap"]
-        if one.interrupted:
-            return one.interrupted[0] + hold, one.interrupted[1]
-        held_on = firing and rule.get("no_data") == "hold"
-        return (float("inf") if held_on else one.last + max(hold, SILENCE)), "no_data"
-
-    for i, step in enumerate(history.steps):
-        simultaneous = now and now.interrupted and step.at == now.interrupted[0] and len(zones(rule["when"])) > 1
-        if now and not simultaneous and step.at >= due(now)[0]:
-            at, reason = due(now)
-            if now.opened is not None:
-                tell("end", at, reason)
-                past.append(now)
-            now = None
+    teller = _Teller(rule, silenced)
+    happened: list[tuple[float, int | Ordered]] = [(step.at, i) for i, step in enumerate(history.steps)]
+    for at, what in sorted([*happened, *((order.at, order) for order in orders)], key=lambda one: one[0]):
+        teller.pass_time(at)
+        if isinstance(what, Ordered):
+            teller.obey(what)
+            continue
+        step = history.steps[what]
         if step.gap:
-            if now and now.opened is None:
-                now = None
-            elif now and not now.interrupted and rule.get("no_data") != "hold":
-                now.interrupted = step.at, "gap"
-        elif step.detection is not None and history.holds(rule["when"], i):
-            if now is None:
-                cooled = (told[-1][1] + times["cooldown"]) if past else float("-inf")
-                if step.at < cooled or (past and past[-1].since == step.at):
-                    continue
-                now = _Open(step.at, step.at)
-            now.last, now.interrupted = step.at, None
-            now.found = history.evidence(rule["when"], i)
-            now.peak = max(now.peak, now.found[2] if now.found else 0.0)
-            if now.opened is None:
-                silent = any(begin <= step.at < end for begin, end in silenced)
-                if step.at - now.since >= times["for"] - EPSILON and not silent:
-                    now.opened = step.at
-                    now.severity = severity(rule, [*past, now], step.at)
-                    tell("new", step.at)
-                continue
-            graver = severity(rule, [*past, now], step.at)
-            quiet = step.at - now.sent
-            if graver != now.severity or quiet >= 30 or (quiet >= 1 and now.peak >= now.reported + 0.1):
-                now.severity = graver
-                tell("update", step.at)
-        elif now and step.detection is not None and not now.interrupted:
-            now.interrupted = step.at, "ended"
-    if now and now.opened is not None:
-        at, reason = due(now)
-        tell(*(("end", at, reason) if at <= end else ("end", end, "done")))
+            teller.lose(at)
+        elif step.detection is not None and history.holds(rule["when"], what):
+            teller.match(at, history.evidence(rule["when"], what), step.detection.filled)
+        elif teller.now and step.detection is not None and not teller.now.interrupted:
+            teller.now.interrupted = at, "ended"
+    teller.pass_time(end)
+    teller.end(end, "done")
+    return teller.told
+
+
+def missing_of(rule: Mapping[str, Any], stream: Sequence[Seen], end: float) -> list[tuple[str, float, float]]:
+    """What ``rule`` with ``no_data: alert`` tells of data that are missing: type, time, start."""
+    own = sorted({s.at for s in stream if s.detection and s.detection.zone in zones(rule["when"])})
+    told = []
+    for last, after in zip(own, [*own[1:], end][: len(own)], strict=True):
+        if after - last >= SILENCE:
+            told += [("new", last + SILENCE, last), ("end", after, last)]
     return told
+
+
+def fires(told: Sequence[Told]) -> list[tuple[float, float]]:
+    """From when until when incidents fired that were heard of."""
+    spans, begun = [], None
+    for one in told:
+        if one.state == "firing" and begun is None and not one.snoozed:
+            begun = one.at
+        if one.kind == "end":
+            if begun is not None:
+                spans.append((begun, one.at))
+            begun = None
+    return spans
 
 
 def severity(rule: Mapping[str, Any], incidents: Sequence[_Open], at: float) -> str:

@@ -183,3 +183,10 @@ def test_a_sweep_gives_at_the_rule_s_own_threshold_what_it_gives_now() -> None:
     now = [firing for firing in replay(rows, both).firings if firing.rule == "fall"]
     (level,) = [level for level in sweep(rows, both, (0.8,)) if level.rule == "fall"]
     assert level.firings == len(now) == 1
+
+
+def test_what_was_withdrawn_or_is_about_missing_data_did_not_fire() -> None:
+    entry = {"early": True, "for": "2s", "no_data": "alert"}
+    rows = [detection(t, 0.9 if t in (1, 5, 6, 7) else 0.1) for t in (*range(10), *range(40, 45))]
+    (firing,) = replay(rows, rules(entry)).firings
+    assert (firing.start, firing.opened) == (T0 + 5, T0 + 7)

@@ -15,18 +15,32 @@ from streamwatch.errors import ConfigError
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.loading import rule_files
 from streamwatch.rules.operators import OPERATORS
+from streamwatch.rules.order import Snooze
 from streamwatch.rules.rule import parse_rules
 from streamwatch.rules.testing import parse_tests, try_case, vocabulary_of
 from tests.rules.play import SITE, T0, detection
 
 EXAMPLES = int(os.environ.get("STREAMWATCH_EXAMPLES", "300"))
 SHIPPED = Path(__file__).parent.parent.parent / "rules"
-FILES = [path.read_text() for path in rule_files([SHIPPED, SHIPPED / "examples"])]
+POLICY = """
+rules:
+  - alert: watched
+    cameras: [dock, "ward-*"]
+    when: {event: fall, on: 0.8}
+    for: 3s
+    early: {after: 1s, filled: 0.5}
+    no_data: alert
+    severity: warning
+    escalate: [{after: 30s, severity: critical}]
+  - {alert: other, when: {event: fight, on: 0.5}, early: true, no_data: hold, inhibited_by: [watched]}
+"""
+FILES = [POLICY] + [path.read_text() for path in rule_files([SHIPPED, SHIPPED / "examples"])]
 TESTS = [path.read_text() for path in sorted(SHIPPED.rglob("*.test.yml"))]
 WORDS = [
     *OPERATORS, "on", "off", "zone", "of", "at_least", "for", "within", "in", "timezone", "except", "escalate",
-    "alert", "rules", "0", "-1", "0.5", "1e9", ".nan", ".inf", "true", "null", "~", "1h", "30d", "31d", "''", "gate",
-    "UTC", "*a", "&a", "*fight", "[", "]", "{", "}", ":", "- ", "\n", "  ", "#", "'", '"', "|", "2026-02-30",
+    "alert", "rules", "early", "after", "filled", "no_data", "hold", "0", "-1", "0.5", "1e9",
+    ".nan", ".inf", "true", "null", "~", "1h", "30d", "31d", "''", "gate", "UTC",
+    "*a", "&a", "*fight", "[", "]", "{", "}", ":", "- ", "\n", "  ", "#", "'", '"', "|", "2026-02-30",
     "22:00-06:00", "\x00", "é",
 ]  # fmt: skip
 damages = st.lists(
@@ -70,6 +84,8 @@ def test_a_damaged_rule_file_is_refused_or_runs(text: str, found: Damages) -> No
         running.observe(detection(t, 0.9, fight=0.9, shoplifting=0.9))
         running.observe(detection(t, 0.1, zone="gate"))
         running.tick(T0 + t)
+        running.snooze(Snooze(None, "dock", span=2.5 - t % 2), T0 + t)
+        running.replace(rules, T0 + t)
     running.close(T0 + 100, "done")
     assert running.errors == {}
 

@@ -3,16 +3,22 @@
 STREAMWATCH_EXAMPLES sets how many (300 if unset).
 """
 
+import contextlib
+import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamwatch.rules.alert import Alert
+from streamwatch.errors import OrderError
+from streamwatch.rules.alert import Alert, Cause
+from streamwatch.rules.book import RuleBook
 from streamwatch.rules.camera import status
+from streamwatch.rules.order import Acknowledge, Snooze
 from tests.rules.play import T0, book, detection
-from tests.rules.reference import Seen, Told, alerts_of, zones
+from tests.rules.reference import Ordered, Seen, Told, alerts_of, fires, missing_of, zones
 
 EXAMPLES = int(os.environ.get("STREAMWATCH_EXAMPLES", "300"))
 LONG_AFTER = 5000.0
@@ -61,33 +67,48 @@ escalations = st.lists(
     max_size=2,
 )
 holds = st.sampled_from([(0, 0), (0, 0), ("1s", 0), ("2s", "1s"), ("3.5s", "2s"), ("12s", "11s")])
+earlies = st.sampled_from([None, None, ("0s", 0.5), ("0s", 1.0), ("0.5s", 0.5)])
+
+
+def rule_of(when: Condition, early: tuple[str, float] | None, times: Condition, rest: Condition) -> Condition:
+    warns = {"early": {"after": early[0], "filled": early[1]}} if early else {}
+    return {"when": when, **times, **rest, **warns}
+
+
 rules = st.builds(
-    lambda when, hold, keep, cool, no_data, escalate: {
-        "when": when, "for": hold[0], "gap": hold[1], "keep_firing_for": keep, "cooldown": cool, "no_data": no_data,
-        "escalate": escalate,
-    },
-    conditions, holds, st.sampled_from([0, 0, "2s", "13s"]), st.sampled_from([0, 0, "5s"]),
-    st.sampled_from(["close", "close", "hold"]), escalations,
+    rule_of, conditions, earlies,
+    st.builds(
+        lambda hold, keep, cool: {"for": hold[0], "gap": hold[1], "keep_firing_for": keep, "cooldown": cool},
+        holds, st.sampled_from([0, 0, "2s", "13s"]), st.sampled_from([0, 0, "5s"]),
+    ),
+    st.fixed_dictionaries(
+        {"no_data": st.sampled_from(["close", "close", "hold", "alert"]), "escalate": escalations}
+    ),
 )  # fmt: skip
 scores = st.tuples(LEVELS, LEVELS, LEVELS)
 instants = st.tuples(
     st.sampled_from([0.5, 1.0, 1.0, 1.0, 1.0, 2.0, 4.0, 9.75, 11.0]),
     st.sampled_from([False] * 9 + [True]),
     st.dictionaries(st.sampled_from([None, None, "gate", "ramp"]), scores, min_size=1, max_size=3),
+    st.sampled_from([1.0, 1.0, 0.5, 0.2]),
+)
+commands = st.lists(
+    st.tuples(st.sampled_from([0.5, 1.0, 2.0, 5.0]), st.sampled_from([None, None, 0.0, 2.2, 5.2, 40.2])), max_size=6
 )
 streams = st.lists(instants, min_size=1, max_size=40)
-Instants = list[tuple[float, bool, dict[str | None, tuple[float, float, float]]]]
+Instants = list[tuple[float, bool, dict[str | None, tuple[float, float, float]], float]]
 
 
 def heard(found: Instants) -> list[Seen]:
     stream: list[Seen] = []
     now = 0.0
-    for step, gap, here in found:
+    for step, gap, here, filled in found:
         now += step
         if gap:
             stream.append(Seen(T0 + now - step / 2, None, gap=True))
         for zone, (fall, fight, motion) in here.items():
-            stream.append(Seen(T0 + now, detection(now, fall, zone=zone, fight=fight, motion=motion)))
+            row = detection(now, fall, zone=zone, fight=fight, motion=motion)
+            stream.append(Seen(T0 + now, dataclasses.replace(row, filled=filled)))
     return stream
 
 
@@ -95,17 +116,42 @@ def told(alert: Alert) -> Told:
     found = None
     if alert.event is not None and alert.threshold is not None:
         found = alert.event, alert.zone, alert.score, alert.threshold
-    reason = alert.annotations.get("end_reason")
-    return (
-        alert.type.value, alert.time, alert.start_time, alert.end_time, alert.severity, found, alert.peak_score, reason,
+    return Told(
+        alert.type.value, alert.state.value, alert.time, alert.start_time, alert.end_time, alert.severity, found,
+        alert.peak_score, alert.annotations.get("end_reason"), alert.snoozed, alert.seq,
     )  # fmt: skip
 
 
-def live(entries: list[dict[str, Any]], stream: list[Seen], ticks: bool) -> dict[str, list[Told]]:
+def obey(running: RuleBook, order: Ordered) -> list[Alert]:
+    alerts = list(running.tick(order.at))
+    for one in [one for one in running.incidents() if order.span is None]:
+        with contextlib.suppress(OrderError):
+            alerts += running.acknowledge(Acknowledge(one.id), order.at)
+    if order.span is not None:
+        with contextlib.suppress(OrderError):  # there is none to end
+            alerts += running.snooze(Snooze("a", None, span=order.span), order.at)
+    return alerts
+
+
+def live(
+    entries: list[dict[str, Any]], stream: list[Seen], ticks: bool, orders: Sequence[Ordered] = ()
+) -> dict[str, list[Told]]:
+    return {
+        name: [told(alert) for alert in alerts if alert.cause is Cause.CONDITION]
+        for name, alerts in spoken(entries, stream, ticks, orders).items()
+    }
+
+
+def spoken(
+    entries: list[dict[str, Any]], stream: list[Seen], ticks: bool, orders: Sequence[Ordered] = ()
+) -> dict[str, list[Alert]]:
     running = book(*entries)
     alerts: list[Alert] = []
-    for step in stream:
-        if step.detection is None:
+    happened: list[Seen | Ordered] = [*stream, *orders]
+    for step in sorted(happened, key=lambda one: one.at):
+        if isinstance(step, Ordered):
+            alerts += obey(running, step)
+        elif step.detection is None:
             alerts += running.gap("dock", step.at)
         else:
             if ticks:
@@ -115,7 +161,7 @@ def live(entries: list[dict[str, Any]], stream: list[Seen], ticks: bool) -> dict
     alerts += running.close(T0 + LONG_AFTER, "done")
     assert running.errors == {}
     assert running.late == {}
-    return {entry["alert"]: [told(alert) for alert in alerts if alert.rule == entry["alert"]] for entry in entries}
+    return {entry["alert"]: [alert for alert in alerts if alert.rule == entry["alert"]] for entry in entries}
 
 
 @settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
@@ -131,11 +177,32 @@ def test_inhibits_as_the_slow_evaluator_does(first: dict[str, Any], second: dict
     stream = [s for s in heard(found) if s.detection is None or s.detection.zone is None]
     end = T0 + LONG_AFTER
     by = alerts_of(first, stream, end)
-    begun = [one[1] for one in by if one[0] == "new"]
-    ended = [one[1] for one in by if one[0] == "end"]
-    expected = alerts_of(second, stream, end, list(zip(begun, ended, strict=True)))
+    expected = alerts_of(second, stream, end, fires(by))
     entries = [{"alert": "b", **second, "inhibited_by": ["a"]}, {"alert": "a", **first}]
     assert live(entries, stream, False) == {"a": by, "b": expected}
+
+
+@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(rules, streams, st.booleans(), commands)
+def test_obeys_as_the_slow_evaluator_does(
+    rule: dict[str, Any], found: Instants, ticks: bool, given_orders: list[tuple[float, float | None]]
+) -> None:
+    stream = heard(found)
+    orders, at = [], T0 + 0.013  # no order at the time of a detection: which is first would be chance
+    for step, span in given_orders:
+        at += step
+        orders.append(Ordered(at, span))
+    expected = alerts_of(rule, stream, T0 + LONG_AFTER, orders=orders)
+    assert live([{"alert": "a", **rule}], stream, ticks, orders)["a"] == expected
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 3, suppress_health_check=list(HealthCheck))
+@given(rules, streams, st.booleans())
+def test_misses_data_as_the_slow_evaluator_does(rule: dict[str, Any], found: Instants, ticks: bool) -> None:
+    stream = heard(found)
+    alerts = spoken([{"alert": "a", **rule, "no_data": "alert"}], stream, ticks)["a"]
+    missing = [(a.type.value, a.time, a.start_time) for a in alerts if a.cause is Cause.NO_DATA]
+    assert missing == missing_of(rule, stream, T0 + LONG_AFTER)
 
 
 states = st.sampled_from(["online", "offline"])

@@ -53,7 +53,20 @@ def test_gathers_the_messages_of_an_incident() -> None:
     alerts = play(book({"for": "1s", "labels": {"floor": "2"}}), [(1, 0.9), (2, 0.9), (3, 0.1), (4, 0.9), (5, 0.9)])
     one, two = incidents_of(alerts, T0)
     assert one.fields == {
-        "at": 2, "from": 1, "until": 3, "severity": "warning", "reason": "ended", "labels.floor": "2",
-        "labels.severity": "warning",
+        "at": 2, "from": 1, "until": 3, "severity": "warning", "reason": "ended", "cause": "condition",
+        "labels.floor": "2", "labels.severity": "warning",
     }  # fmt: skip
     assert (two.fields["at"], two.fields["until"], two.fields["reason"]) == (5, "open", "none")
+
+
+def test_a_warning_is_told_apart_from_what_fired() -> None:
+    running = book({"early": True, "for": "2s", "no_data": "alert"})
+    alerts = play(running, [(0, 0.9), (1, 0.1), (5, 0.9), (6, 0.9), (7, 0.9), (8, 0.1)])
+    withdrawn, fired, missing = incidents_of([*alerts, *running.tick(T0 + 30)], T0)
+    assert withdrawn.fields["warned"] == 0
+    assert "at" not in withdrawn.fields
+    assert (fired.fields["warned"], fired.fields["at"], fired.fields["cause"]) == (5, 7, "condition")
+    assert (missing.fields["at"], missing.fields["cause"]) == (18, "no_data")
+    assert compare("a test", [], [withdrawn]).diff == (
+        "+ fall on dock: from 0s, at none, until 1s, severity warning, reason ended, warned 0s",
+    )
