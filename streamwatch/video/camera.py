@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import structlog
 
@@ -139,9 +140,7 @@ class Camera:
                 arrival = now - picture.late
                 for clip in self._cutter.observe(picture, arrival, self._clock.at(arrival)):
                     self._metrics.clips.labels(self.name).inc()
-                    if stillness is not None:
-                        _teach(stillness, clip, picture)
-                    self._deliver(clip)
+                    self._deliver(clip if stillness is None else _teach(stillness, clip, picture))
                     self._look(clip, stillness)
                 if self._sketch is not None:
                     self._sketch.observe(picture, self._cutter.at)
@@ -229,10 +228,13 @@ class _Meter:
         self._state = state
 
 
-def _teach(stillness: Stillness, clip: Clip, newest: Picture) -> None:
-    """Tell what the ``clip`` that ends with the picture ``newest`` showed."""
-    if newest.pts is not None and not clip.still:
-        stillness.looked(newest.pts, clip.end - clip.start, level(activity(clip.frames, GRID)))
+def _teach(stillness: Stillness, clip: Clip, newest: Picture) -> Clip:
+    """Tell what the ``clip`` that ends with the picture ``newest`` showed; the clip with what was found."""
+    if newest.pts is None or clip.still:
+        return clip
+    found = activity(clip.frames, GRID)
+    stillness.looked(newest.pts, clip.end - clip.start, level(found))
+    return replace(clip, activity=found)
 
 
 def read_clips(
@@ -255,7 +257,5 @@ def read_clips(
             pts = number / 25 if picture.pts is None else picture.pts
             first = pts if first is None else first
             for clip in cutter.observe(picture, pts, start + pts - first):
-                if stillness is not None:
-                    _teach(stillness, clip, picture)
-                yield clip
+                yield clip if stillness is None else _teach(stillness, clip, picture)
     yield from cutter.finish()

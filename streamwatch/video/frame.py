@@ -38,7 +38,7 @@ class Clip:
     ``index`` counts the clips of one epoch from 0, so that a dropped clip shows as a hole;
     ``damaged``: the decoder found errors in a picture or in one that it builds on, so what is seen may not be there;
     ``still``: the share of frames that were not decoded, because nothing moved, and repeat the last one that was; at
-    1.0 they are all the same.
+    1.0 they are all the same; ``activity``: float32 [g, g], how much each cell changes, where that is known already.
     """
 
     camera: str
@@ -49,3 +49,4 @@ class Clip:
     index: int
     damaged: bool = False
     still: float = 0.0
+    activity: NDArray[np.float32] | None = None

@@ -135,6 +135,15 @@ def test_still_and_moving_cameras_share_a_batch() -> None:
     assert model.batches == [1, 2]
 
 
+def test_what_the_camera_measured_is_not_measured_again() -> None:
+    stage, _, _ = inference()
+    known = np.array([[9, 9], [0, 0]], np.float32)
+    (detection,) = stage.process([replace(clip("a", 0), activity=known)])
+    assert detection.motion == 1.5  # the mean of 9, 9 and 0 above a median of 4.5
+    (other,) = stage.process([replace(clip("a", 1), activity=np.full((3, 3), 50, np.float32))])
+    assert other.motion == 0  # of another grid: measured in the pictures
+
+
 def test_a_single_damaged_clip_is_a_hole_and_lasting_damage_is_looked_at() -> None:
     stage, _, metrics = inference()
     stage.process([clip("a", 0, 51)])

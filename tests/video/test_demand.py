@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from streamwatch.activity import level
 from streamwatch.secret import SecretUrl
 from streamwatch.video.camera import read_clips
 from streamwatch.video.decoder import Decoder
@@ -161,6 +162,8 @@ def test_sizes_alone_find_the_motion(tmp_path: Path, options: dict[str, str]) ->
     assert not any(still[19:25])
     for a, b in zip(every[20:24], auto[20:24], strict=True):
         assert np.array_equal(a.frames, b.frames)
+        assert b.activity is not None
+        assert level(b.activity) > 5
     assert tally.frames < 0.6 * 36 * FPS
     assert tally.packets == 36 * FPS
 
