@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import permutations
 from typing import Any
 
 from streamwatch.models.detection import Detection
@@ -47,7 +49,12 @@ def zones(term: Mapping[str, Any]) -> set[str | None]:
 def parts(term: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The conditions inside one."""
     inner = [term[key] for key in ("not", "absent", "count", "k_of_n") if key in term]
-    return [part for key in ("all", "any", "sequence") if key in term for part in term[key]] + inner
+    return [part for key in ("all", "any", "sequence", "on_cameras") if key in term for part in term[key]] + inner
+
+
+def across(term: Mapping[str, Any]) -> bool:
+    """Whether it joins cameras."""
+    return "on_cameras" in term or any(map(across, parts(term)))
 
 
 class History:
@@ -62,6 +69,7 @@ class History:
                 self.steps.append(Seen(step.at, None))
             self.steps.append(step)
         self._known: dict[tuple[str, int], bool | None] = {}
+        self._tracks: dict[tuple[str, str], list[tuple[int, float, bool | None]]] = {}
 
     def holds(self, term: Mapping[str, Any], i: int) -> bool | None:
         """Whether ``term`` holds after step ``i``."""
@@ -172,6 +180,50 @@ class History:
             return True
         return None if self.holds(term["count"], i) is None else False
 
+    def _on_cameras(self, term: Mapping[str, Any], i: int) -> bool | None:
+        now = self.steps[i].at
+        since = now - seconds(term["within"]) - EPSILON
+        cells = [
+            (k, camera, self._track(step, camera, i))
+            for k, step in enumerate(term["on_cameras"])
+            for camera in {s.detection.camera for s in self.steps[: i + 1] if s.detection}
+            if any(fnmatchcase(camera, glob) for glob in step["cameras"])
+        ]
+        fresh = [(k, camera) for k, camera, track in cells if now - track[-1][0] <= SILENCE and track[-1][1] is True]
+        if term.get("in_order"):
+            last = len(term["on_cameras"]) - 1
+            tracks = {(k, camera): track for k, camera, track in cells}
+            found = any(k == last and self._chained(tracks, k, camera, since) for k, camera in fresh)
+        else:
+            counted = {(k, c) for k, c, track in cells if any(holds and at >= since for at, holds in track)}
+            found = _enough(term, counted) and any(cell in counted for cell in fresh)
+        unsure = not cells or any(now - track[-1][0] > SILENCE or track[-1][1] is None for _, _, track in cells)
+        return True if found else None if unsure else False
+
+    def _track(self, step: Mapping[str, Any], camera: str, i: int) -> list[tuple[float, bool | None]]:
+        """What ``step`` was at each detection of ``camera`` up to ``i``."""
+        key = json.dumps(step), camera
+        if key not in self._tracks:
+            mine = [(j, s) for j, s in enumerate(self.steps) if s.detection and s.detection.camera == camera]
+            alone = History(step, [s for _, s in mine])
+            known = [alone.holds(step, j) for j, s in enumerate(alone.steps) if s.detection]
+            self._tracks[key] = [(j, s.at, holds) for (j, s), holds in zip(mine, known, strict=True)]
+        return [(at, holds) for j, at, holds in self._tracks[key] if j <= i]
+
+    def _chained(self, tracks: Mapping[tuple[int, str], Any], k: int, camera: str, since: float) -> bool:
+        """Whether step ``k``, which holds at the last detection of ``camera``, ends a chain begun since ``since``."""
+
+        def chains(k: int, camera: str, at: float) -> bool:
+            if k == 0:
+                return at >= since
+            return any(
+                step == k - 1 and other != camera and holds and before < at and chains(k - 1, other, before)
+                for (step, other), track in tracks.items()
+                for before, holds in track
+            )
+
+        return chains(k, camera, tracks[k, camera][-1][0])
+
     def _schedule(self, term: Mapping[str, Any], i: int) -> bool | None:
         clock = datetime.fromtimestamp(self.steps[i].at, UTC).strftime("%H:%M")
         spans: list[str] = term["schedule"]
@@ -192,7 +244,7 @@ class History:
             inner = [self.evidence(term["count"], self._beginnings(term, i)[-1])]
         elif "k_of_n" in term:
             inner = [self.evidence(term["k_of_n"], j) for j in self._counted(term, i)]
-        elif "not" not in term and "absent" not in term:
+        elif "not" not in term and "absent" not in term and "on_cameras" not in term:
             inner = [self.evidence(part, i) for part in parts(term)]
         best = min if "all" in term else max
         return best((found for found in inner if found), key=lambda found: found[2], default=None)
@@ -235,6 +287,14 @@ class Ordered:
     span: float | None
 
 
+def _enough(term: Mapping[str, Any], counted: set[tuple[int, str]]) -> bool:
+    cameras = sorted({camera for _, camera in counted})
+    if "at_least" in term:
+        return len(cameras) >= int(term["at_least"])
+    seatings = permutations(cameras, len(term["on_cameras"]))
+    return any(all((k, camera) in counted for k, camera in enumerate(seating)) for seating in seatings)
+
+
 @dataclass
 class _Open:
     since: float
@@ -258,7 +318,7 @@ class _Teller:
 
     def __init__(self, rule: Mapping[str, Any], silenced: Sequence[tuple[float, float]]) -> None:
         self.rule = rule
-        self.several = len(zones(rule["when"])) > 1
+        self.several = len(zones(rule["when"])) > 1 or across(rule["when"])
         self.times = {key: seconds(rule.get(key, 0)) for key in ("for", "gap", "keep_firing_for", "cooldown")}
         self.silenced = silenced
         self.told: list[Told] = []

@@ -190,3 +190,17 @@ def test_what_was_withdrawn_or_is_about_missing_data_did_not_fire() -> None:
     rows = [detection(t, 0.9 if t in (1, 5, 6, 7) else 0.1) for t in (*range(10), *range(40, 45))]
     (firing,) = replay(rows, rules(entry)).firings
     assert (firing.start, firing.opened) == (T0 + 5, T0 + 7)
+
+
+def test_a_rule_across_cameras_hears_them_in_order_of_time_whatever_the_log_s_order() -> None:
+    joined = {
+        "on_cameras": [{"cameras": "dock", **FALL}, {"cameras": "ward-1", **FALL}], "within": "9s", "in_order": True,
+    }  # fmt: skip
+    mine, other = scores((20, 22, 0.9), until=60), scores((25, 28, 0.9), until=60, camera="ward-1")
+    rows = [row for pair in zip(mine, other, strict=True) for row in pair]
+    (found,) = replay(rows, rules({"when": joined})).firings
+    assert (found.camera, found.start - T0, found.end - T0, found.reason) == ("ward-1", 25, 28, "ended")
+    turned = [row for pair in zip(other, mine, strict=True) for row in pair]
+    assert replay(turned, rules({"when": joined})).alerts == replay(rows, rules({"when": joined})).alerts
+    (level,) = sweep(rows, rules({"when": {"not": FALL}, "group_by": ["rule"]}), (0.5,))
+    assert level.firings >= 1

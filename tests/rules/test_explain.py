@@ -107,3 +107,23 @@ def test_a_rule_beside_it_may_inhibit_it() -> None:
     loud = {"alert": "loud", "when": FALL}
     assert story(1.0, *falls(0.9, 0.9), others=(loud,), inhibited_by=["loud"]).state() == "pending"
     assert story(1.0, *falls(0.9, 0.9), others=(loud,)).state() == "firing"
+
+
+def test_a_rule_across_cameras_is_explained_camera_by_camera() -> None:
+    steps = [{"cameras": "dock", **FALL}, {"cameras": "ward-*", **FALL}]
+    (rule,) = rules({"when": {"on_cameras": steps, "within": "5s"}})
+    rows: list[Row] = [
+        detection(t, 0.9 if t > 3 and c == "dock" else 0.1, c) for t in range(8) for c in ("dock", "ward-1")
+    ]
+    found = explain(rows, rule, [], "dock, ward-1", T0 + 7)
+    assert found.state() == "inactive"
+    assert [(part.text, part.holds, part.score) for part in found.when.parts] == [
+        ("event fall, on 0.8, off 0.6 on dock", True, 0.9),
+        ("event fall, on 0.8, off 0.6 on ward-1", False, 0.1),
+    ]
+    rows.append(detection(8, 0.9, "ward-1"))
+    rows.append(Gap("dock", T0 + 8.5))
+    found = explain(rows, rule, [], "dock, ward-1", T0 + 8.75)
+    assert found.incident is not None
+    assert (found.state(), found.incident.camera) == ("firing", "ward-1")
+    assert [part.holds for part in found.when.parts] == [None, True]

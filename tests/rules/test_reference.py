@@ -205,6 +205,66 @@ def test_misses_data_as_the_slow_evaluator_does(rule: dict[str, Any], found: Ins
     assert missing == missing_of(rule, stream, T0 + LONG_AFTER)
 
 
+alone = st.recursive(
+    st.builds(lambda on: threshold({"event": "fall", "on": on}, on, None), st.sampled_from([0.4, 0.8])),
+    lambda inner: st.one_of(
+        inner.map(lambda part: {"not": part}),
+        st.builds(lambda part, span: {"absent": part, "for": span}, inner, SPANS),
+        st.builds(lambda part, span: {"count": part, "in": span, "at_least": 2}, inner, SPANS),
+    ),
+    max_leaves=2,
+)
+globs = st.sampled_from([["*"], ["*"], ["ward-*"], ["dock*", "ward-1"]])
+steps = st.lists(st.builds(lambda part, found: {**part, "cameras": found}, alone, globs), min_size=2, max_size=3)
+joined = st.one_of(
+    st.builds(lambda found, span: {"on_cameras": found, "within": span}, steps, SPANS),
+    st.builds(lambda found, span: {"on_cameras": found, "within": span, "in_order": True}, steps, SPANS),
+    st.builds(lambda found, span, n: {"on_cameras": found, "within": span, "at_least": n}, steps, SPANS, st.just(2)),
+).filter(lambda term: {glob for step in term["on_cameras"] for glob in step["cameras"]} != {"dock"})
+rules_across = st.tuples(st.recursive(joined, compound, max_leaves=2), rules).map(
+    lambda two: {**two[1], "when": two[0]}
+)
+feeds = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0, 4.0, 9.75, 11.0]),
+        st.sampled_from(["dock", "ward-1", "ward-2"]),
+        st.sampled_from([0.1, 0.5, 0.9, 0.9]),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 3, suppress_health_check=list(HealthCheck))
+@given(rules_across, feeds, st.booleans())
+def test_joins_cameras_as_the_slow_evaluator_does(
+    rule: dict[str, Any], found: list[tuple[float, str, float]], ticks: bool
+) -> None:
+    """When incidents begin and end; what is told in between depends on which of equal matches is shown."""
+    now, heard = 0.0, dict[tuple[float, str], float]()
+    for step, camera, score in found:
+        now += step
+        heard.setdefault((now, camera), score)
+    running = book({"alert": "a", **rule})
+    mine = {camera for camera in ("dock", "ward-1", "ward-2") if running.rules[0].watches(camera)}
+    every = [Seen(T0 + at, detection(at, score, camera)) for (at, camera), score in sorted(heard.items())]
+    stream = [seen for seen in every if seen.detection and seen.detection.camera in mine]
+    alerts: list[Alert] = []
+    for seen in every:
+        assert seen.detection
+        if ticks:
+            alerts += running.tick(seen.at - 0.25)
+        alerts += running.observe(seen.detection)
+    alerts += running.tick(T0 + LONG_AFTER)
+    alerts += running.close(T0 + LONG_AFTER, "done")
+    assert running.errors == {}
+    assert running.late == {}
+    expected = alerts_of(rule, stream, T0 + LONG_AFTER)
+    about = [told(alert) for alert in alerts if alert.cause is Cause.CONDITION]
+    edges = [(t.kind, t.at, t.since, t.ended, t.reason) for t in expected if t.kind != "update"]
+    assert [(t.kind, t.at, t.since, t.ended, t.reason) for t in about if t.kind != "update"] == edges
+
+
 states = st.sampled_from(["online", "offline"])
 changes = st.lists(st.tuples(st.sampled_from([0.25, 1.0, 2.5, 7.0, 20.0]), states), min_size=1, max_size=12)
 pauses = st.lists(st.sampled_from([0.25, 1.0, 2.0, 5.0]), min_size=1)
