@@ -45,7 +45,7 @@ class Metrics:
         self.clips_dropped = counter("clips_dropped_total", "Clips given up on purpose.", "camera", "reason")
         self.tokens = counter("tokens_total", "Visual tokens made.", "camera", "source")
         self.windows = counter("windows_total", "Windows scored.", "camera")
-        self.stage_seconds = histogram("stage_seconds", "Time spent in a stage, per call.", _FAST, "stage")
+        self.stage_seconds = histogram("stage_seconds", "CPU time spent in a stage, per call; on a GPU encode and score are elapsed, and publish is until the PUBACK.", _FAST, "stage")
         self.batch_size = histogram("batch_size", "Clips encoded together.", _BATCH)
         self.frame_age = histogram("frame_age_seconds", "Age of a window's last frame when it was scored.", _AGE, "camera")
         self.event_score = gauge("event_score", "Latest calibrated probability of an event, whole picture.", "camera", "event")

@@ -103,7 +103,8 @@ class Pipeline:
         self.orders = Orders(self._evaluation, self._states, self.sink.answer, self.sink.snoozed)
         self.sink.on_order = self.orders.request
         self._reload = Reload(config, plan, self._evaluation, metrics, self._on_reloaded)
-        self._inference = Inference(self.model, plan.zones, metrics, self._now)
+        spent = time.thread_time if self.model.provider == "cpu" else time.perf_counter
+        self._inference = Inference(self.model, plan.zones, metrics, self._now, spent)
         self._beat = self._tended = time.monotonic()
         self._cameras = self._camera_threads(config)
         self._build_workers()

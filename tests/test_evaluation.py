@@ -136,6 +136,23 @@ def test_a_full_queue_blocks_and_does_not_drop(stage: Stage) -> None:
     assert stage.value("stage_seconds_count", stage="rules") == count
 
 
+def test_what_the_rules_thread_spends_is_counted(stage: Stage) -> None:
+    spent, run = [0.0], stage.evaluation.run
+
+    def timed(stop: threading.Event) -> None:
+        began = time.thread_time()
+        run(stop)
+        spent[0] = time.thread_time() - began
+
+    stage.worker = Worker("rules", timed)
+    stage.worker.start()
+    now = time.time()
+    for i in range(1500):
+        stage.evaluation.put(detection(now + i / 1000, 0.1))
+    stage.end()
+    assert stage.value("stage_seconds_sum", stage="rules") == pytest.approx(spent[0], rel=0.15, abs=0.005)
+
+
 def test_time_passes_without_detections(stage: Stage) -> None:
     """An incident of a camera that fell silent ends by ticks alone."""
     stage.worker.start()

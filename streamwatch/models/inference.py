@@ -45,11 +45,20 @@ class Model(Protocol):
 class Inference:
     """Encodes clips and scores the windows that end with them. Owned by one thread; offline use calls ``process``.
 
-    ``now`` gives UTC seconds by the cameras' clock.
+    ``now`` gives UTC seconds by the cameras' clock. ``spent`` is the clock of the stages: CPU seconds of the thread,
+    which is what a session on one thread of a CPU costs; one on a GPU is waited for.
     """
 
-    def __init__(self, model: Model, zones: Zones, metrics: Metrics, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        model: Model,
+        zones: Zones,
+        metrics: Metrics,
+        now: Callable[[], float] = time.time,
+        spent: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._now = now
+        self._spent = spent
         self._model = model
         self._zones = zones
         self._metrics = metrics
@@ -119,7 +128,14 @@ class Inference:
         return detections
 
     def _detect_batch(self, clips: Sequence[Clip]) -> list[Detection]:
-        return self._score(self._encode(clips))
+        began = self._spent()
+        tokens = self._encode(clips)
+        encoded = self._spent()
+        detections = self._score(tokens)
+        stage = self._metrics.stage_seconds
+        stage.labels("encode").observe(encoded - began)
+        stage.labels("score").observe(self._spent() - encoded)
+        return detections
 
     def _encode(self, clips: Sequence[Clip]) -> list[Token]:
         known = [self._stills.token(clip) for clip in clips]
@@ -130,9 +146,7 @@ class Inference:
         return [next(fresh) if token is None else token for token in known]
 
     def _encode_batch(self, clips: Sequence[Clip]) -> list[Token]:
-        began = time.perf_counter()
         embedding, grid, motion = self._model.encode(np.stack([clip.frames for clip in clips]))
-        self._metrics.stage_seconds.labels("encode").observe(time.perf_counter() - began)
         tokens = [
             Token(
                 clip.camera, clip.start, clip.end, embedding[i], grid[i], motion[i], self._activity(clip),
@@ -161,13 +175,11 @@ class Inference:
         ]
 
     def _score_batch(self, windows: Sequence[Window]) -> NDArray[np.float64]:
-        began = time.perf_counter()
         probabilities = self._model.score(
             np.stack([window.visual for window in windows]),
             np.stack([window.age for window in windows]),
             np.stack([window.mask for window in windows]),
         )
-        self._metrics.stage_seconds.labels("score").observe(time.perf_counter() - began)
         for window, row in zip(windows, probabilities, strict=True):
             self._stills.keep_scores(window, row)
         return probabilities

@@ -67,7 +67,7 @@ class Camera:
         checks = [name for name in CHECKS if getattr(config.health, name)]
         self._sight = Sight(PrivacyMask(config.privacy_masks, timing.size).hidden, checks)
         self._backoff = Backoff(random.random)
-        self._meter = _Meter(metrics, config.name)
+        self._meter = _Meter(metrics, config.name, self._cutter)
         self._enabled = threading.Event()
         self._differed = 0
         self._state = ""
@@ -90,6 +90,7 @@ class Camera:
     def run(self, stop: threading.Event) -> None:
         """Watch until ``stop``. Source errors are retried for ever; anything else is a fault of ours and is raised."""
         failed = True
+        self._meter.begin()
         try:
             while not stop.is_set():
                 if self._enabled.is_set():
@@ -195,17 +196,26 @@ class Camera:
 
 
 class _Meter:
-    """Moves what a source has counted into the metrics."""
+    """Moves what a source and the cutter have counted into the metrics.
 
-    def __init__(self, metrics: Metrics, camera: str) -> None:
+    Whatever else the thread spends is ``receive``: the network, the ring, cutting clips, looking at the picture.
+    """
+
+    def __init__(self, metrics: Metrics, camera: str, cutter: Cutter) -> None:
         self._packets = metrics.packets_received.labels(camera)
         self._frames = metrics.frames_decoded.labels(camera)
         self._errors = metrics.decode_errors.labels(camera)
         self._skipped = metrics.packets_skipped.labels(camera)
-        self._decode = metrics.stage_seconds.labels("decode")
+        self._receive, self._decode, self._scale = map(metrics.stage_seconds.labels, ("receive", "decode", "scale"))
+        self._cutter = cutter
+        self._spent = 0.0  # CPU seconds of the thread that have been counted
         self._states = metrics.decode_state
         self._camera = camera
         self._state = ""
+
+    def begin(self) -> None:
+        """In a new thread, whose CPU time counts from now on."""
+        self._spent = time.thread_time()
 
     def read(self, tally: Tally, stillness: Stillness | None = None) -> None:
         """Count what came since the last call, and begin again."""
@@ -213,12 +223,21 @@ class _Meter:
         self._frames.inc(tally.frames)
         self._errors.inc(tally.errors)
         self._skipped.inc(tally.skipped)
-        if tally.frames:
-            self._decode.observe(tally.decode_seconds)  # of about one second of one camera
+        self._observe(tally.decode_seconds, self._cutter.scale_seconds)
         tally.packets = tally.frames = tally.errors = tally.skipped = 0
-        tally.decode_seconds = 0.0
+        tally.decode_seconds = self._cutter.scale_seconds = 0.0
         if stillness is not None and stillness.state != self._state:
             self._change(stillness.state)
+
+    def _observe(self, decode: float, scale: float) -> None:
+        """Of about one second of one camera."""
+        spent = time.thread_time()
+        self._receive.observe(max(0.0, spent - self._spent - decode - scale))
+        self._spent = spent
+        if decode:
+            self._decode.observe(decode)
+        if scale:
+            self._scale.observe(scale)
 
     def _change(self, state: str) -> None:
         for other in DECODING:

@@ -1,5 +1,6 @@
 """Pictures as they arrive → clips with their times: the same steps for a live camera and for a file."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from streamwatch.video.clock import PtsClock
@@ -32,6 +33,7 @@ class Cutter:
         self._clock = PtsClock()
         self._shape: tuple[int, int] | None = None
         self.at = 0.0  # when the last picture was taken (UTC s)
+        self.scale_seconds = 0.0  # CPU time spent on it, until who counts it sets it back
 
     def observe(self, picture: Picture, arrival: float, wall: float) -> list[Clip]:
         """Take the next picture, which came at ``arrival`` (monotonic), ``wall`` in UTC; the clips it completes."""
@@ -59,7 +61,13 @@ class Cutter:
         """What the model sees of ``picture``; one array for all that repeat the same one."""
         repeated = picture.still
         if repeated is None:
-            return self._mask.apply(picture.scale(self._size))
+            return self._shrink(picture)
         if self._still is None or self._still[0] is not repeated:
-            self._still = repeated, self._mask.apply(repeated.scale(self._size))
+            self._still = repeated, self._shrink(repeated)
         return self._still[1]
+
+    def _shrink(self, picture: Picture) -> Image:
+        began = time.thread_time()
+        image = self._mask.apply(picture.scale(self._size))
+        self.scale_seconds += time.thread_time() - began
+        return image

@@ -51,7 +51,10 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """What a source has done so far; the camera's thread turns it into metrics once a second."""
+    """What a source has done so far; the camera's thread turns it into metrics once a second.
+
+    ``decode_seconds`` is CPU time.
+    """
 
     packets: int = 0
     frames: int = 0

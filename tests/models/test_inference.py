@@ -192,3 +192,15 @@ def test_runs_until_the_mailbox_closes() -> None:
     assert [d.camera for d in found] == [f"c{i}" for i in range(MAX_BATCH + 2)]
     assert model.batches == [MAX_BATCH, 2]
     assert len(beats) >= 2
+
+
+def test_encode_and_score_add_up_to_the_time_spent() -> None:
+    ticks = iter([1.0, 1.5, 1.75])
+    metrics = Metrics()
+    stage = Inference(Deterministic(), {}, metrics, spent=lambda: next(ticks))
+    stage.process([clip("a", 0)])
+    sums = [
+        metrics.registry.get_sample_value("streamwatch_stage_seconds_sum", {"stage": name})
+        for name in ("encode", "score")
+    ]
+    assert sums == [0.5, 0.25]

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -71,7 +72,7 @@ def test_a_reboot_is_seen_at_once_and_survived(
     cam = watch(server.url("dock"))
     cam.until(lambda cam: cam.clips)
     server.kill()
-    assert cam.until(lambda cam: cam.states[-1] == "offline") < 2
+    assert cam.until(lambda cam: cam.states[-1:] == ["offline"]) < 2
     assert cam.count("camera_up") == 0
     cam.until(lambda cam: cam.count("camera_reconnects_total", reason="refused") >= 2)
     server.start()
@@ -91,7 +92,7 @@ def test_a_stalled_stream_ends_within_the_read_timeout(
     cam = watch(server.url("dock", middle.port), read_timeout=1.0)
     cam.until(lambda cam: cam.clips)
     middle.harm = "freeze"
-    assert 0.9 < cam.until(lambda cam: cam.states[-1] == "offline") < 1.0 + 0.8  # not twice the timeout
+    assert 0.9 < cam.until(lambda cam: cam.states[-1:] == ["offline"]) < 1.0 + 0.8  # not twice the timeout
     assert cam.count("camera_reconnects_total", reason="timeout") == 1
     middle.harm = ""
     cam.until(lambda cam: cam.clips[-1].epoch == 1)
@@ -103,7 +104,7 @@ def test_a_reset_connection_is_the_end_of_the_stream(serve: Serve, watch: Watch,
     cam = watch(server.url("dock", middle.port))
     cam.until(lambda cam: cam.clips)
     middle.harm = "reset"
-    assert cam.until(lambda cam: cam.states[-1] == "offline") < 2
+    assert cam.until(lambda cam: cam.states[-1:] == ["offline"]) < 2
     assert cam.count("camera_reconnects_total", reason="end_of_stream") == 1
 
 
@@ -129,7 +130,7 @@ def test_a_camera_that_is_not_there_is_offline(watch: Watch, path: str, reason: 
 
 def test_an_unknown_path_is_not_found(serve: Serve, watch: Watch, film: Path) -> None:
     cam = watch(serve(films={"dock": film}).url("gate"))
-    cam.until(lambda cam: cam.states[-1] == "offline")
+    cam.until(lambda cam: cam.states[-1:] == ["offline"])
     assert cam.count("camera_reconnects_total", reason="not_found") >= 1
 
 
@@ -222,7 +223,7 @@ def test_a_camera_that_sees_nothing_says_so_and_goes_on(
 ) -> None:
     monkeypatch.setitem(CHECKS, "covered", (1.0, 1.0))  # not 10 s
     cam = watch(f"file://{make_film(tmp_path / 'grey.mp4', seconds=5)}", health={})
-    cam.until(lambda cam: cam.states[-1] == "covered")
+    cam.until(lambda cam: cam.states[-1:] == ["covered"])
     assert cam.states == ["connecting", "online", "covered"]
     assert cam.count("camera_up") == 1
     assert cam.count("camera_state", state="covered") == 1
@@ -252,7 +253,7 @@ def test_a_camera_is_switched_off_and_on_while_it_runs(watch: Watch, film: Path)
     cam.camera.enable(True)
     cam.until(lambda cam: cam.clips)
     cam.camera.enable(False)
-    assert cam.until(lambda cam: cam.states[-1] == "disabled") < 2
+    assert cam.until(lambda cam: cam.states[-1:] == ["disabled"]) < 2
     assert cam.count("camera_up") == 0
     cam.camera.enable(True)
     cam.until(lambda cam: any(clip.epoch == 1 for clip in cam.clips))
@@ -263,7 +264,7 @@ def test_an_offline_camera_is_switched_off_without_waiting_for_its_next_attempt(
     cam = watch("file:///no/such.mp4")
     cam.until(lambda cam: cam.count("camera_reconnects_total", reason="not_found") >= 4)
     cam.camera.enable(False)
-    assert cam.until(lambda cam: cam.states[-1] == "disabled") < 2
+    assert cam.until(lambda cam: cam.states[-1:] == ["disabled"]) < 2
 
 
 def test_stop_is_quick_while_frames_come(serve: Serve, watch: Watch, film: Path) -> None:
@@ -324,6 +325,33 @@ def run_alone(film: Path, deliver: Callable[[object], None], states: list[str]) 
     worker.start()
     assert worker.join(10)
     return worker
+
+
+def test_the_stages_of_a_camera_add_up_to_what_its_thread_spends(film: Path) -> None:
+    metrics, spent, clips = Metrics(), [0.0], [0]
+
+    def deliver(clip: Clip) -> None:
+        clips[0] += 1
+        if clips[0] == 20:
+            raise MailboxClosedError("enough")
+
+    config = CameraConfig.model_validate({"name": "cam", "url": f"file://{film}"})
+    camera = Camera(config, ClipTiming(64, 2, 0.1, 0.1), deliver, lambda *_: None, metrics)
+
+    def run(stop: threading.Event) -> None:
+        began = time.thread_time()
+        camera.run(stop)
+        spent[0] = time.thread_time() - began
+
+    worker = Worker("camera:cam", run)
+    worker.start()
+    assert worker.join(30)
+    sums = [
+        metrics.registry.get_sample_value("streamwatch_stage_seconds_sum", {"stage": stage}) or 0.0
+        for stage in ("receive", "decode", "scale")
+    ]
+    assert min(sums) > 0
+    assert sum(sums) == pytest.approx(spent[0], rel=0.1, abs=0.005)
 
 
 def test_cameras_of_one_process_share_a_clock(film: Path) -> None:
