@@ -81,6 +81,11 @@ class Footage:
             self.stop("write")
 
     @property
+    def encoded(self) -> bool:
+        """Whether the clip is encoded again, which takes its time; copying does not."""
+        return bool(self._masks) or (self._format is not None and self._format[0] not in COPIED)
+
+    @property
     def done(self) -> bool:
         """Whether the clip is finished, or never will be."""
         return self.drawn and not self._waiting and self._film is None
@@ -104,7 +109,6 @@ class Footage:
     def _take(self, packet: Packet, room: int) -> None:
         at, codec = packet.at, packet.run.codec
         form = codec.name, codec.extradata
-        copied = not self._masks and codec.name in COPIED
         if self.first is None:
             self.first = self.last = at
             self._format = form
@@ -112,7 +116,7 @@ class Footage:
             self.drawn = True
         elif at - self.first > self._span.longest:
             self.end("length")
-        elif copied and form != self._format:
+        elif not self.encoded and form != self._format:
             self.end("codec")
         elif self.held + len(packet.data) > room:
             self.end("memory")

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from streamwatch.config import EvidenceConfig
@@ -38,7 +39,7 @@ LOOK = 5.0  # s between looks at the disk
 PRUNE = 60.0  # s
 FAREWELL = 2.0  # s that clips get at the end of the process
 UNTOLD = 1000  # alerts that wait for the store
-NICE = 10  # of this thread: cameras and inference come first
+NICE = 5  # of this thread: cameras and inference come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class Recorder:
             self._take(0.0 if stop.is_set() else TURN if self._cases or self._untold else 1.0)
             if time.monotonic() - self._turned >= TURN or stop.is_set():
                 self._turned = time.monotonic()
-                self._turn(time.monotonic() + SLICE)
-        self._finish(time.monotonic() + FAREWELL)
+                self._turn(SLICE)
+        self._finish()
 
     def _take(self, timeout: float) -> None:
         """Everything that is queued; waits up to ``timeout`` s for the first."""
@@ -154,17 +155,21 @@ class Recorder:
         except (EvidenceError, OverflowError, ValueError) as error:  # a time that no calendar has
             self._complain(f"incident {alert.id}: {error}", "error")
             return
-        case.observe(self._recent[alert.camera])
+        since = alert.start_time - self._config.pre_s
+        case.observe(detection for detection in self._recent[alert.camera] if detection.end >= since)
 
-    def _turn(self, deadline: float) -> None:
+    def _turn(self, patience: float) -> None:
+        """One look at everything; encoding gets ``patience`` seconds of it."""
         now = self._now()
         self._look(now)
         for case in self._cases.values():
             case.footage.draw(now, HELD - sum(other.footage.held for other in self._cases.values()))
             if self._space.free:
                 self._photograph(case, now)
-        for case in list(self._cases.values()):  # in the order in which they began: one is encoded at a time
-            case.footage.work(deadline)
+        deadline = time.monotonic() + patience
+        # copies first, they are quick; of the others one at a time, in the order in which they began
+        for case in sorted(self._cases.values(), key=lambda case: case.footage.encoded):
+            case.footage.work(deadline if case.footage.encoded else inf)
             self._tell(case)
             if case.ended and case.footage.done:
                 self._close(case)
@@ -241,12 +246,12 @@ class Recorder:
             self._complain(f"old evidence: {error}", "retention")
         self._metrics.evidence_writing.set(self._space.free)
 
-    def _finish(self, deadline: float) -> None:
+    def _finish(self) -> None:
         """The end: what was taken becomes a clip; what cannot be encoded in time is given up."""
         for case in self._cases.values():
             case.footage.draw(self._now(), HELD)
             case.footage.end("shutdown")
-        self._turn(deadline)
+        self._turn(FAREWELL)
         for case in list(self._cases.values()):
             case.footage.stop("shutdown")
             self._tell(case)

@@ -12,6 +12,7 @@ __all__ = ["MAX_BYTES", "Codec", "Packet", "PacketRing", "Run"]
 
 MAX_BYTES = 32 << 20  # of one camera: 20 s at 12 Mbit/s
 JUMP = 5.0  # seconds that a stream's clock may step; beyond it, or back, what follows is a run of its own
+GAP = 1.0  # seconds without a packet
 UNDATED = 8  # packets at the start of a stream that are kept until one says the time
 PARAMETRIC = ("h264", "hevc")  # whose parameter sets may come within the stream
 
@@ -116,13 +117,18 @@ class PacketRing:
             self._run.offset = at - pts
 
     def since(self, at: float) -> list[Packet]:
-        """All from the last keyframe at or before ``at`` (UTC s) on, or from the oldest; in order of decoding."""
+        """All from the last keyframe at or before ``at`` (UTC s) on, or from the oldest; in order of decoding.
+
+        What came before a pause in which ``at`` lies is left out, unless nothing came after it.
+        """
         with self._lock:
             groups = list(self._groups)
         first = 0
         for i, group in enumerate(groups):
             if group.packets[0].at <= at:
                 first = i
+        if groups and first + 1 < len(groups) and groups[first].packets[-1].at < at - GAP:
+            first += 1  # the camera was away at that time: what is older shows nothing of it
         return [packet for group in groups[first:] for packet in group.packets]
 
     def after(self, number: int) -> list[Packet]:

@@ -1,5 +1,7 @@
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,26 @@ def test_a_masked_camera_leaves_no_masked_pixel(begin: Callable[..., Stage], bri
     assert len(images) >= 73
     assert max(int(image[:56, :76].max()) for image in images) < 30
     assert min(int(image[64:, 84:].min()) for image in images) > 40
+
+
+def test_a_long_encoding_holds_up_no_copy(
+    begin: Callable[..., Stage], bright: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end there is no time to encode anything, and the other camera's clip is there all the same."""
+    monkeypatch.setattr("streamwatch.evidence.recorder.SLICE", 0.0)
+    monkeypatch.setattr("streamwatch.evidence.recorder.FAREWELL", 0.0)
+    stage = begin(masks=MASK)
+    plain = PacketRing(30, lambda: stage.now)
+    stage.recorder._views["gate"] = View(plain)  # type: ignore[index]
+    stage.recorder._recent["gate"] = deque(maxlen=1)
+    fill(stage.ring, bright)
+    fill(plain, video)
+    stage.recorder.put(make_alert())
+    stage.recorder.put(replace(make_alert(incident=OTHER), camera="gate"))
+    stage.until(lambda: len(stage.shown) == 2)
+    stage.stop()
+    assert {alert.id: alert.clip is not None for alert in stage.told} == {ID: False, OTHER: True}
+    assert stage.dropped("shutdown") == 1
 
 
 def test_the_chain_goes_on_after_a_restart(tmp_path: Path, video: Path) -> None:

@@ -79,6 +79,15 @@ def test_since_begins_at_the_keyframe_before() -> None:
     assert feed.ring.around(EPOCH - 1) == []
 
 
+def test_what_came_before_a_pause_is_left_out_unless_there_is_nothing_else() -> None:
+    feed = Feed(seconds=100).add(*range(15))
+    assert feed.ring.since(EPOCH + 20)[0].pts == 10
+    feed.now = EPOCH + 60
+    feed.add(*range(600, 605))
+    assert feed.ring.since(EPOCH + 20)[0].pts == 600
+    assert feed.ring.since(EPOCH + 1.4)[0].pts == 10
+
+
 def test_after_goes_on_where_the_last_stopped() -> None:
     feed = Feed(seconds=100).add(*range(15))
     first = feed.ring.since(0)
