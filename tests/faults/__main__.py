@@ -6,6 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.faults import kills, reconnects
+from tests.faults.cameras import FAULTS as CAMERA_FAULTS
+from tests.faults.cameras import preloaded
 from tests.faults.campaign import FAULTS, Campaign, Report, rows
 
 
@@ -13,9 +16,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=list(FAULTS), default="", help="this fault alone")
+    parser.add_argument("--only", choices=[*FAULTS, *CAMERA_FAULTS], default="", help="this fault alone")
     parser.add_argument("--control", choices=("memory", "unsynced"), default="", help="weaken it: must fail")
+    parser.add_argument("--cameras", action="store_true", help="harm cameras instead")
+    parser.add_argument("--slack", type=float, default=1.0, help="of the limits for cameras, on a busy machine")
+    parser.add_argument("--kills", type=int, default=0, help="kill the whole service so often instead")
+    parser.add_argument("--reconnects", type=int, default=0, help="hang up on a camera so often instead")
     given = parser.parse_args()
+    if given.kills:
+        sys.exit(kills.main(given.kills, given.seed))
+    if given.reconnects:
+        sys.exit(reconnects.main(given.reconnects))
+    if given.cameras:
+        with tempfile.TemporaryDirectory(prefix="streamwatch-cameras-") as folder:
+            options = {"seconds": 60 * given.minutes, "seed": given.seed, "slack": given.slack, "only": given.only}
+            sys.exit(preloaded([f"--{name}={value}" for name, value in options.items()], Path(folder)))
     report = Report()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="streamwatch-faults-", ignore_cleanup_errors=True) as folder:
