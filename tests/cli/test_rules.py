@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from streamwatch.evidence.ledger import Ledger
 from tests.cli.command import streamwatch
+from tests.evidence.footage import keep_incident
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,18 @@ def test_a_backtest_says_what_is_wrong(scores: Path, arguments: list[str], messa
     assert found.returncode in (1, 78)
     assert message in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_a_backtest_names_the_evidence_there_is(scores: Path, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    place = keep_incident(tmp_path, ledger, 1, camera="synthetic_fight", start=1.0)
+    keep_incident(tmp_path, ledger, 2, camera="synthetic_fight", start=1000.0)
+    options = ["--rules", "low.yml", "--clips", str(tmp_path), "--json", "c.json"]
+    found = streamwatch("rules", "backtest", "--scores", "scores", *options, cwd=scores)
+    assert found.returncode == 0, found.stderr
+    clip = str(place.path(tmp_path, "clip"))
+    assert f"\n    {clip}\n" in found.stdout
+    assert json.loads((scores / "c.json").read_text())["incidents"][0]["evidence"] == [clip]
+    found = streamwatch("rules", "backtest", "--scores", "scores", "--clips", "scores", cwd=scores)
+    assert found.returncode == 1
+    assert "holds no evidence" in found.stderr

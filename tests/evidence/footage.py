@@ -121,11 +121,14 @@ def pictures(path: Path, kind: str = "rgb24") -> Sequence[NDArray[Any]]:
         return [frame.to_ndarray(format=kind) for frame in container.decode(video=0)]
 
 
-def keep_incident(folder: Path, ledger: Ledger, number: int, *, closed: float = EPOCH, size: int = 1000) -> Place:
+def keep_incident(
+    folder: Path, ledger: Ledger, number: int, *, camera: str = "dock", closed: float = EPOCH, size: int = 1000,
+    start: float = EPOCH,
+) -> Place:  # fmt: skip
     """An incident as the recorder would leave it: clip, snapshot, record and line."""
-    place = Place("dock", "2026-02-02", f"01KGEN{number:020d}")
+    place = Place(camera, "2026-02-02", f"01KGEN{number:020d}")
     files = {kind: f"{kind} {number} ".encode().ljust(size // 2, b".") for kind in ("clip", "snapshot")}
-    entry = ledger.next(Entry(0, place, EPOCH + number, EPOCH + number + 5, closed, size, "", ""))
+    entry = ledger.next(Entry(0, place, start + number, start + number + 5, closed, size, "", ""))
     record: dict[str, object] = {"number": entry.number, "previous": entry.previous, "id": place.id}
     for kind, data in files.items():
         write_file(place.path(folder, kind), data)
