@@ -147,8 +147,9 @@ class Demo:
 
     def _print(self, topic: str, alert: dict[str, Any]) -> None:
         at = time.strftime("%H:%M:%S", time.localtime(alert["time"]))
-        label = PRINTED[alert["type"]]
-        self._say(f"{time.monotonic() - self._began:6.1f} s  {label:5s} {at}  {alert['summary']}   [{topic}]")
+        kept = alert["type"] == "update" and alert["end_time"] is not None  # said after the end: where to look
+        label, where = (" clip", alert["clip"]) if kept else (PRINTED[alert["type"]], topic)
+        self._say(f"{time.monotonic() - self._began:6.1f} s  {label:5s} {at}  {alert['summary']}   [{where}]")
 
 
 def _distinct(name: str, index: int) -> str:
