@@ -14,7 +14,7 @@ from streamwatch.cli.outcome import EXIT_FAILED, fail
 if TYPE_CHECKING:
     from streamwatch.training.manifest import Manifest
 
-__all__ = ["add_commands", "evaluate", "export", "finetune"]
+__all__ = ["add_commands", "codebook", "evaluate", "export", "finetune", "pretrain"]
 
 R = TypeVar("R")
 EXIT_STOPPED = 130  # as a shell says of Ctrl-C
@@ -61,6 +61,42 @@ def finetune(
     print(_with_extra(run))
 
 
+@train.command()
+def pretrain(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: RecipeOption = "videobert-small") -> None:
+    """Pre-train the joint transformer: captions that fit, then hidden seconds and words. For `finetune --from`.
+
+    Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+
+    def run() -> str:
+        from streamwatch.training.curriculum import pretrain
+        from streamwatch.training.recipe import load_recipe
+
+        chosen = load_recipe(recipe)
+        found = pretrain(_manifest(clips), work, chosen)
+        return f"{found.path}\n{_lines(found.figures)}"
+
+    print(_with_extra(run))
+
+
+@train.command()
+def codebook(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: RecipeOption = "videobert-small") -> None:
+    """Fit the visual words, and say whether they carry over to clips that were left out."""
+
+    def run() -> str:
+        from streamwatch.training.curriculum import codebook
+        from streamwatch.training.dataset import gather
+        from streamwatch.training.recipe import load_recipe
+
+        chosen = load_recipe(recipe)
+        book, found = codebook(gather(_manifest(clips), work, chosen), chosen.train.seed)
+        book.save(work / "codebook.npz")
+        (work / "codebook.json").write_text(json.dumps(_finite(found), indent=1), encoding="utf-8")
+        return f"{work / 'codebook.npz'}\n{_lines(found)}"
+
+    print(_with_extra(run))
+
+
 @train.callback()
 def _train() -> None:
     """Train a model (extra `train`)."""
@@ -100,6 +136,10 @@ def export(
         return f"{out}: {card['name']} {card['version']}"
 
     print(_with_extra(run))
+
+
+def _lines(figures: dict[str, float]) -> str:
+    return "\n".join(f"{name:28} {value:.3f}" for name, value in figures.items())
 
 
 def _finite(node: Any) -> Any:

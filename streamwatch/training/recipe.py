@@ -19,6 +19,7 @@ __all__ = [
     "Augment",
     "FeatureRecipe",
     "LabelRecipe",
+    "PretrainRecipe",
     "Recipe",
     "ShareRecipe",
     "load_recipe",
@@ -87,6 +88,26 @@ class ShareRecipe(_Strict):
         return own.get(event, 1.0) if at_home else self.away * own.get("away", 1.0)
 
 
+class PretrainRecipe(_Strict):
+    """Two stages: ``align_steps`` of captions that fit, then ``hidden_steps`` of hidden seconds and words. ``text``,
+    ``video``, ``both`` and ``keep`` weigh the losses; ``info`` the contrastive one beside the visual words."""
+
+    align_steps: Annotated[int, Field(ge=0)] = 200
+    hidden_steps: Annotated[int, Field(ge=0)] = 500
+    batch: Annotated[int, Field(ge=2)] = 24
+    window: Annotated[int, Field(ge=2, le=32)] = 16
+    rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+    joined: Share = 0.3
+    hidden_seconds: tuple[Share, Share] = (0.25, 0.4)
+    hidden_words: Share = 0.15
+    text: Weight = 0.3
+    video: Weight = 1.0
+    both: Weight = 1.0
+    keep: Weight = 1.0
+    info: Weight = 0.5
+
+
 class Recipe(_Strict):
     """``memory``: seconds that count as now before training refines it. ``held``: share of the training groups on
     which early stopping looks; they are not trained on."""
@@ -98,6 +119,7 @@ class Recipe(_Strict):
     shares: ShareRecipe = ShareRecipe()
     memory: dict[str, Annotated[int, Field(ge=1, le=32)]] = {"fight": 2, "fall": 3, "shoplifting": 10}
     held: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    pretrain: PretrainRecipe = PretrainRecipe()
     train: Settings = Settings()
 
     @model_validator(mode="after")

@@ -167,11 +167,9 @@ class Joint(nn.Module):
         """Age in strides [B, N] → row of the age embedding [B, N], int64."""
         return age.clamp(0, self.dims.ages - 1).long()
 
-    def hidden(
-        self, visual: Tensor, slot: Tensor, visual_mask: Tensor, text: Tensor, text_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The last layer at [CLS] [B, D] and at the visual slots [B, N, D]; ``slot`` is :meth:`slot` of the age."""
-        b, n, d = visual.shape
+    def sequence(self, visual: Tensor, slot: Tensor, visual_mask: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """The last layer at ``[CLS] text [>] visual [SEP]`` [B, L+N+3, D]; ``slot`` is :meth:`slot` of the age."""
+        b, _, d = visual.shape
         words = text + self.positions[1 : text.shape[1] + 1] + self.types[0]  # B L D
         seen = self.enter(self.blur(visual * self.scale)) + self.ages[slot] + self.types[1]  # B N D
         cls, arrow, end = (m.expand(b, 1, d) for m in self.marks)
@@ -179,11 +177,18 @@ class Joint(nn.Module):
         x = torch.cat([cls, words, arrow + self.types[1], seen, end + self.types[1]], 1)
         one = torch.ones_like(visual_mask[:, :1])
         mask = (torch.cat([one, text_mask, one, visual_mask, one], 1) - 1.0) * -MASKED
-        x = self.drop(self.norm(x))
+        out: Tensor = self.drop(self.norm(x))
         for layer in self.layers:
-            x = layer(x, mask[:, None, None])
+            out = layer(out, mask[:, None, None])
+        return out
+
+    def hidden(
+        self, visual: Tensor, slot: Tensor, visual_mask: Tensor, text: Tensor, text_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`sequence` at [CLS] [B, D] and at the visual slots [B, N, D]."""
+        x = self.sequence(visual, slot, visual_mask, text, text_mask)
         start = text.shape[1] + 2
-        return x[:, 0], x[:, start : start + n]
+        return x[:, 0], x[:, start : start + visual.shape[1]]
 
     def decide(
         self, hidden: tuple[Tensor, Tensor], visual: Tensor, slot: Tensor, mask: Tensor
