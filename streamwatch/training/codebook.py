@@ -18,7 +18,9 @@ from streamwatch.training.videobert import CELL_FEATURES, WIDTHS
 __all__ = ["BRANCHES", "COMPONENTS", "MAGNITUDES", "PATTERNS", "Codebook", "figures", "fit_codebook", "motion"]
 
 Matrix = NDArray[np.float32]
-MAGNITUDES, BRANCHES, COMPONENTS = 8, 8, 32
+MAGNITUDES = 8
+BRANCHES = 8
+COMPONENTS = 32
 PATTERNS = BRANCHES * BRANCHES
 ENOUGH = 30  # tokens a word needs to be learnt
 
