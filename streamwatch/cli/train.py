@@ -108,16 +108,20 @@ def evaluate(
     pack: Annotated[str, typer.Option("--pack", help="bundled, or the folder of a pack.")] = "bundled",
     to: Annotated[Path | None, typer.Option("--json", help="Write the figures into this file.")] = None,
     ablations: Annotated[bool, typer.Option("--ablations", help="Also single frame and shuffled frames.")] = False,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw ROC, PR, reliability, confusion there.")] = None,
 ) -> None:
     """Score a pack on labelled clips: AUC, AP, the baselines beside them."""
 
     def run() -> str:
         from streamwatch.training.evaluate import evaluate, table
+        from streamwatch.training.plots import draw_plots
 
-        report = evaluate(_manifest(clips), pack, split, ablations=ablations)
+        found = evaluate(_manifest(clips), pack, split, ablations=ablations)
         if to is not None:
-            to.write_text(json.dumps(_finite(report), indent=1), encoding="utf-8")
-        return table(report)
+            to.write_text(json.dumps(_finite(found.report), indent=1), encoding="utf-8")
+        if plots is not None:
+            draw_plots(found.report, found.curves, plots)
+        return table(found.report)
 
     print(_with_extra(run))
 

@@ -75,11 +75,10 @@ def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
     """The clips of ``manifest`` and rendered scenes; features are kept in ``work`` and used again for the same clips,
     seen alike. About half an hour for 45 minutes of clips and 16 rounds on two cores the first time."""
     size, seen = recipe.train.size, recipe.features
-    see = _see(seen, size, work)
     name = f"{size}_{_digest(manifest, seen)}"
     real = work / f"clips_{name}.npz"
     if not real.exists():
-        save(dump(manifest.root, manifest.entries, see, size, seen), real)
+        save(dump(manifest.root, manifest.entries, _see(seen, size, work), size, seen), real)
     found = Dataset(load(real), manifest.entries, manifest.segments)
     if not seen.rendered:
         return found
@@ -87,7 +86,7 @@ def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
     eyes_of = "" if seen.backbone is None else f"_{hashlib.sha256(seen.backbone.encode()).hexdigest()[:8]}"
     played = work / f"rendered_{size}_{seen.rendered}{eyes_of}.npz"
     if not played.exists():
-        save(rendered(scenes, see, size, "train").features, played)
+        save(rendered(scenes, _see(seen, size, work), size, "train").features, played)
     own = [entry_of(scene, "train") for scene in scenes]
     return join(found, Dataset(load(played), own, {e.path: segments_of(s) for e, s in zip(own, scenes, strict=True)}))
 

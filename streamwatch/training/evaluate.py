@@ -1,5 +1,6 @@
 """A pack on labelled clips: what it finds, next to what pixel difference finds. Measured on the files that ship."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,26 +10,39 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from streamwatch.errors import TrainingError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import EventCard, load_pack
+from streamwatch.training.baselines import baseline_figures
 from streamwatch.training.data import Entry, Images, clips_of, read_pictures
 from streamwatch.training.manifest import Manifest
-from streamwatch.training.metrics import area, average_precision, grouped_interval, poisson_upper
+from streamwatch.training.metrics import (
+    area,
+    average_precision,
+    expected_calibration_error,
+    grouped_interval,
+    poisson_upper,
+    recall_at_false_positives,
+    reliability,
+    report_at,
+)
 from streamwatch.training.windows import every_window
 
 __all__ = [
     "ABLATIONS",
+    "Evaluation",
     "Scored",
     "alarms",
     "evaluate",
     "homes",
-    "pixel_baseline",
     "score_clips",
     "score_file",
     "table",
 ]
 
 Array = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+Groups = NDArray[np.str_]
 Change = Callable[[Images], Images]
 ABLATIONS: dict[str, Change] = {
     "single_frame": lambda clip: np.repeat(clip[:1], len(clip), 0),
@@ -38,51 +52,35 @@ ABLATIONS: dict[str, Change] = {
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One file: ``scores`` [seconds, E] of the window that ends there; ``pixels`` [3] of raw difference."""
+    """One file: ``scores`` [seconds, E] of the window that ends there."""
 
     entry: Entry
     scores: Array
-    pixels: Array
 
 
-def _pixel_difference(clip: Images) -> Array:
-    """Mean, 99th percentile and largest step of |f(t+1) − f(t)| in grey levels, as logarithms [3]."""
-    grey = clip.astype(np.float32).mean(-1)
-    step = np.abs(np.diff(grey, axis=0))
-    return np.log(0.1 + np.array([step.mean(), np.percentile(step, 99), step.mean((1, 2)).max()], np.float64))
-
-
-def score_file(model: OnnxModel, path: Path, change: Change | None = None) -> tuple[Array, Array]:
-    """Probabilities [n, E], one a second as live, and the pixel differences [3] of one file. n may be 0."""
-    tokens, pixels = [], []
+def score_file(model: OnnxModel, path: Path, change: Change | None = None) -> Array:
+    """Probabilities [n, E], one a second as live, of one file. n may be 0."""
+    tokens = []
     for _, _, clip in clips_of(read_pictures(path), model.card.size):
         frames = clip if change is None else change(clip)
         tokens.append(model.encode(np.ascontiguousarray(frames)[None])[0][0])
-        pixels.append(_pixel_difference(clip))
     if not tokens:
-        return np.zeros((0, len(model.card.events))), np.zeros(3)
-    return model.score(*every_window(np.stack(tokens), model.card.window)), np.mean(pixels, 0)
+        return np.zeros((0, len(model.card.events)))
+    return model.score(*every_window(np.stack(tokens), model.card.window))
 
 
 def score_clips(model: OnnxModel, root: Path, entries: Sequence[Entry], change: Change | None = None) -> list[Scored]:
     """Every file that is long enough for one clip."""
     found = []
     for entry in tqdm(entries, desc="evaluate", mininterval=5):
-        scores, pixels = score_file(model, root / entry.path, change)
+        try:
+            scores = score_file(model, root / entry.path, change)
+        except TrainingError as error:
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            continue
         if len(scores):
-            found.append(Scored(entry, scores, pixels))
+            found.append(Scored(entry, scores))
     return found
-
-
-def pixel_baseline(train: Sequence[Scored], test: Sequence[Scored], event: str) -> Array:
-    """Scores [n] of ``test`` by a logistic regression on three scalars of raw pixel difference."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(np.stack([s.pixels for s in train]), [s.entry.shows(event) for s in train])
-    return np.asarray(model.decision_function(np.stack([s.pixels for s in test])), np.float64)
 
 
 def alarms(scores: Array, on: float, off: float, of: int = 3, least: int = 2) -> list[int]:
@@ -103,25 +101,44 @@ def homes(entries: Sequence[Entry], event: str) -> frozenset[str]:
     return frozenset(entry.source for entry in entries if entry.shows(event))
 
 
+def _columns(scored: Sequence[Scored], event: str, column: int) -> tuple[Truth, Array, Groups]:
+    """Truth, highest score and group of each file of which it is known whether it shows ``event``."""
+    known = [s for s in scored if s.entry.says(event)]
+    truth = np.array([s.entry.shows(event) for s in known], bool)
+    best = np.array([s.scores[:, column].max() for s in known], np.float64)
+    return truth, best, np.array([s.entry.group for s in known], np.str_)
+
+
+def _paired(truth: Truth, scores: Array, groups: Groups) -> dict[str, float]:
+    """Only groups that show the event and its absence: there the place gives nothing away."""
+    both = [name for name in np.unique(groups) if 0 < truth[groups == name].sum() < (groups == name).sum()]
+    rows = np.isin(groups, both)
+    return {"groups": len(both), "clips": int(rows.sum()), "auc": area(truth[rows], scores[rows])}
+
+
 def _event_figures(
     test: Sequence[Scored], sources: frozenset[str], event: str, column: int, card: EventCard
 ) -> dict[str, Any]:
     on, off = card.on, card.off
-    home = [s for s in test if s.entry.source in sources]
-    truth = np.array([s.entry.shows(event) for s in home], bool)
-    best = np.array([s.scores[:, column].max() for s in home])
-    every = np.array([s.scores[:, column].max() for s in test])
-    every_truth = np.array([s.entry.shows(event) for s in test], bool)
-    quiet = [s for s in test if s.entry.label == "normal"]
+    truth, best, groups = _columns([s for s in test if s.entry.source in sources], event, column)
+    every_truth, every, _ = _columns(test, event, column)
+    quiet = [s for s in test if s.entry.label == "normal" and s.entry.says(event)]
     hours = sum(len(s.scores) for s in quiet) / 3600
     false = sum(len(alarms(s.scores[:, column], on, off)) for s in quiet)
     seconds = sum(int((s.scores[:, column] >= on).sum()) for s in quiet)
     return {
-        "clips": len(home),
+        "clips": len(truth),
         "positives": int(truth.sum()),
+        "negatives": int((~truth).sum()),
         "auc": area(truth, best),
-        "auc_95": grouped_interval(truth, best, np.array([s.entry.group for s in home])),
+        "auc_95": grouped_interval(truth, best, groups),
         "ap": average_precision(truth, best),
+        "ap_95": grouped_interval(truth, best, groups, figure=average_precision),
+        "recall_at_5_percent_false_positives": recall_at_false_positives(truth, best),
+        "paired_groups": _paired(truth, best, groups),
+        "ece": expected_calibration_error(truth, best),
+        "reliability": reliability(truth, best),
+        "at_threshold": report_at(truth, best, on),
         "auc_all_clips": area(every_truth, every),
         "ap_all_clips": average_precision(every_truth, every),
         "recall_at_on": float((best[truth] >= on).mean()) if truth.any() else float("nan"),
@@ -133,64 +150,75 @@ def _event_figures(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``report`` as it goes into JSON; ``curves`` are truth and score of each event's home clips, to be drawn."""
+
+    report: dict[str, Any]
+    curves: dict[str, tuple[Truth, Array]]
+
+
 def evaluate(
     manifest: Manifest, pack: str = "bundled", split: str = "val", *, baselines: bool = True, ablations: bool = False
-) -> dict[str, Any]:
+) -> Evaluation:
     """Figures by event for the clips of ``split`` in ``manifest``.
 
-    A clip's score is the largest of its windows. Baselines are fitted on the split ``train`` of the same table.
+    A clip's score is the largest of its windows. It is measured among the clips of the sources that show the event,
+    and of which it is known. Baselines are fitted on the split ``train`` of the same manifest.
+    Raises TrainingError for a split without clips.
     """
+    entries = manifest.entries
+    chosen = [e for e in entries if e.split == split]
+    if not chosen:
+        splits = ", ".join(sorted({e.split for e in entries}))
+        raise TrainingError(f"{manifest.path}: no clips in split {split!r}; there are {splits}")
     model = OnnxModel(load_pack(pack), "cpu")
-    root, entries = manifest.root, manifest.entries
-    test = score_clips(model, root, [e for e in entries if e.split == split])
+    test = score_clips(model, manifest.root, chosen)
     events = list(model.card.events)
-    report: dict[str, Any] = {"pack": model.info.name, "version": model.info.version, "split": split, "events": {}}
     shown = {event: homes(entries, event) for event in events}
-    for column, event in enumerate(events):
-        report["events"][event] = _event_figures(test, shown[event], event, column, model.card.events[event])
+
+    def figures(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
+        return {e: _event_figures(scored, shown[e], e, i, model.card.events[e]) for i, e in enumerate(events)}
+
+    report: dict[str, Any] = {
+        "pack": model.info.name,
+        "version": model.info.version,
+        "manifest": manifest.path.name,
+        "split": split,
+        "clips": len(test),
+        "events": figures(test),
+        "baselines": {},
+        "ablations": {},
+    }
     if baselines:
-        known = frozenset().union(*shown.values())
-        train = _pixels_only(root, [e for e in entries if e.split == "train" and e.source in known], model.card.size)
-        for event in events:
-            report["events"][event]["pixel_difference_auc"] = _baseline_area(train, test, shown[event], event)
+        report["baselines"] = baseline_figures(manifest, [s.entry for s in test], shown, model.card.size)
     if ablations:
         for name, change in ABLATIONS.items():
-            changed = score_clips(model, root, [s.entry for s in test], change)
-            for column, event in enumerate(events):
-                figures = _event_figures(changed, shown[event], event, column, model.card.events[event])
-                report["events"][event][f"{name}_auc"] = figures["auc"]
-    return report
-
-
-def _pixels_only(root: Path, entries: Sequence[Entry], size: int) -> list[Scored]:
-    found = []
-    for entry in tqdm(entries, desc="baseline", mininterval=5):
-        pixels = [_pixel_difference(clip) for *_, clip in clips_of(read_pictures(root / entry.path), size)]
-        if pixels:
-            found.append(Scored(entry, np.zeros((len(pixels), 0)), np.mean(pixels, 0)))
-    return found
-
-
-def _baseline_area(train: Sequence[Scored], test: Sequence[Scored], sources: frozenset[str], event: str) -> float:
-    train = [s for s in train if s.entry.source in sources]
-    test = [s for s in test if s.entry.source in sources]
-    if len({s.entry.shows(event) for s in train}) < 2 or not test:
-        return float("nan")
-    truth = np.array([s.entry.shows(event) for s in test], bool)
-    return area(truth, pixel_baseline(train, test, event))
+            found = figures(score_clips(model, manifest.root, [s.entry for s in test], change))
+            report["ablations"][name] = {e: {"auc": f["auc"], "ap": f["ap"]} for e, f in found.items()}
+    curves = {}
+    for column, event in enumerate(events):
+        curves[event] = _columns([s for s in test if s.entry.source in shown[event]], event, column)[:2]
+    return Evaluation(report, curves)
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The report as text, one event a line."""
-    lines = [f"{report['pack']} {report['version']} on {report['split']}"]
+    """The report as text, a few lines an event."""
+    lines = [f"{report['pack']} {report['version']} on {report['split']} of {report['manifest']}"]
     for event, f in report["events"].items():
-        low, high = f["auc_95"]
-        line = f"{event:12} AUC {f['auc']:.3f} ({low:.2f}-{high:.2f})  AP {f['ap']:.3f}"
-        line += f"  {f['positives']}/{f['clips']} clips"
-        line += f"  all clips {f['auc_all_clips']:.3f}  found at on {f['recall_at_on']:.2f}"
-        line += f"  false alarms {f['false_alarms_2_of_3']} in {f['normal_hours']:.2f} h"
-        for name in ("pixel_difference_auc", "single_frame_auc", "shuffled_auc"):
-            if name in f:
-                line += f"  {name.removesuffix('_auc')} {f[name]:.3f}"
-        lines.append(line)
+        (low, high), (ap_low, ap_high) = f["auc_95"], f["ap_95"]
+        lines.append(
+            f"{event:12} AUC {f['auc']:.3f} ({low:.2f}-{high:.2f})  AP {f['ap']:.3f} ({ap_low:.2f}-{ap_high:.2f})"
+            f"  {f['positives']}/{f['clips']} clips  all clips {f['auc_all_clips']:.3f}"
+        )
+        at, pair = f["at_threshold"], f["paired_groups"]
+        lines.append(
+            f"{'':12} at {at['threshold']:.2f}: precision {at['precision']:.2f} recall {at['recall']:.2f}"
+            f" F1 {at['f1']:.2f}  at 5 % false positives: recall {f['recall_at_5_percent_false_positives']:.2f}"
+            f"  ECE {f['ece']:.2f}  {pair['groups']} paired groups: AUC {pair['auc']:.3f}"
+        )
+        lines.append(f"{'':12} false alarms {f['false_alarms_2_of_3']} in {f['normal_hours']:.2f} h")
+        beside = {**report["baselines"], **report["ablations"]}
+        if beside:
+            lines.append(f"{'':12} " + "  ".join(f"{name} {known[event]['auc']:.3f}" for name, known in beside.items()))
     return "\n".join(lines)

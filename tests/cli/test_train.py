@@ -29,15 +29,29 @@ def clips(tmp_path: Path) -> Path:
     return table
 
 
-def test_evaluate_prints_a_table_and_writes_json(clips: Path, tmp_path: Path) -> None:
-    found = CliRunner().invoke(app, ["evaluate", "--clips", str(clips), "--json", str(tmp_path / "out.json")])
+def test_evaluate_prints_a_table_writes_json_and_draws(clips: Path, tmp_path: Path) -> None:
+    to, plots = tmp_path / "out.json", tmp_path / "plots"
+    found = CliRunner().invoke(app, ["evaluate", "--clips", str(clips), "--json", str(to), "--plots", str(plots)])
     assert found.exit_code == 0, found.output
     assert "fight" in found.output
     assert "pixel_difference" in found.output
-    figures = json.loads((tmp_path / "out.json").read_text())["events"]["fight"]
-    assert (figures["positives"], figures["clips"]) == (2, 4)
-    assert 0 <= figures["auc"] <= 1
-    assert json.loads((tmp_path / "out.json").read_text())["events"]["fall"]["auc"] is None  # nothing to measure
+    report = json.loads(to.read_text())
+    assert {"events", "baselines", "ablations", "pack"} <= set(report)
+    figures = report["events"]["fight"]
+    assert (figures["positives"], figures["negatives"], figures["clips"]) == (2, 2, 4)
+    assert 0 <= figures["auc"] <= 1 and 0 <= figures["ap"] <= 1
+    assert report["events"]["fall"]["auc"] is None  # nothing to measure
+    assert 0 <= report["baselines"]["delta_logistic"]["fight"]["auc"] <= 1
+    assert (plots / "roc.png").exists()
+
+
+def test_what_cannot_be_read_is_named_and_counted(clips: Path, tmp_path: Path) -> None:
+    (clips.parent / "clips" / "5.mp4").write_bytes(b"")
+    (clips.parent / "clips" / "6.mp4").unlink()
+    found = CliRunner().invoke(app, ["evaluate", "--clips", str(clips)])
+    assert found.exit_code == 0, found.output
+    assert "clips/5.mp4" in found.output and "clips/6.mp4" in found.output
+    assert "2 clips of 8 cannot be read" in found.output
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,16 @@
 """Alarms and baselines by hand-made scores; whole packs are measured in test_export.py."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from streamwatch.errors import TrainingError
+from streamwatch.models.pack import load_pack
 from streamwatch.training.data import Entry
-from streamwatch.training.evaluate import ABLATIONS, Scored, alarms, pixel_baseline
+from streamwatch.training.evaluate import ABLATIONS, Scored, _event_figures, alarms, evaluate
+from streamwatch.training.manifest import read_manifest
 
 
 @pytest.mark.parametrize(
@@ -21,13 +27,44 @@ def test_alarms_need_two_of_three_seconds_and_end_below_off(scores: list[float],
     assert alarms(np.array(scores), on=0.8, off=0.4) == expected
 
 
-def test_the_baseline_learns_from_the_training_files_alone() -> None:
-    def scored(label: str, level: float) -> Scored:
-        return Scored(Entry("", "", label, "", "", 1.0, ""), np.zeros((1, 1)), np.full(3, level))
+def scored(label: str, score: float, source: str = "s", group: str = "g", known: bool = True) -> Scored:
+    looked_for = None if known else frozenset({"fall"})
+    return Scored(Entry("", source, label, group, "val", 1.0, "", annotates=looked_for), np.array([[0.1], [score]]))
 
-    train = [scored("fight", 2.0), scored("fight", 2.1), scored("normal", 0.0), scored("normal", 0.1)]
-    found = pixel_baseline(train, [scored("normal", 3.0), scored("fight", -1.0)], "fight")
-    assert found[0] > found[1]
+
+def event_card() -> Any:
+    return load_pack("bundled").card.events["fight"]
+
+
+def test_only_clips_of_which_it_is_known_are_counted() -> None:
+    given = [scored("fight", 0.95), scored("normal", 0.2), scored("normal", 0.99, known=False)]
+    found = _event_figures(given, frozenset({"s"}), "fight", 0, event_card())
+    assert (found["clips"], found["positives"], found["negatives"], found["auc"]) == (2, 1, 1, 1.0)
+    assert found["false_alarms_2_of_3"] == 0
+
+
+def test_paired_groups_hold_both_sides() -> None:
+    """One place that is always quiet and one that never is say nothing of the event itself."""
+    given = [
+        scored("fight", 0.9, group="only fights"), scored("normal", 0.1, group="only quiet"),
+        scored("fight", 0.3, group="both"), scored("normal", 0.6, group="both"),
+    ]  # fmt: skip
+    found = _event_figures(given, frozenset({"s"}), "fight", 0, event_card())
+    assert found["auc"] == 0.75
+    assert found["paired_groups"] == {"groups": 1, "clips": 2, "auc": 0.0}
+
+
+def test_what_the_threshold_finds_is_reported() -> None:
+    on = event_card().on
+    given = [scored("fight", on + 0.1), scored("fight", 0.1), scored("normal", on), scored("normal", 0.0)]
+    at = _event_figures(given, frozenset({"s"}), "fight", 0, event_card())["at_threshold"]
+    assert (at["precision"], at["recall"], at["f1"]) == (0.5, 0.5, 0.5)
+
+
+def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path,label,group,split\na.mp4,normal,g,train\n")
+    with pytest.raises(TrainingError, match="there are train"):
+        evaluate(read_manifest(tmp_path / "m.csv"), split="test")
 
 
 def test_ablations_keep_the_shape_and_take_the_motion_or_its_order() -> None:

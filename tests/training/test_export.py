@@ -77,11 +77,12 @@ def test_words_are_int8_with_a_scale_a_row(made: tuple[Path, Path, dict[str, Any
 
 
 def test_a_pack_is_measured_next_to_pixel_difference(made: tuple[Path, Path, dict[str, Any]]) -> None:
-    report = evaluate(read_manifest(made[0] / "clips.csv"), str(made[1]), "val", ablations=True)
-    fight = report["events"]["fight"]
-    assert (fight["clips"], fight["positives"]) == (2, 1)
-    assert fight["pixel_difference_auc"] == 1.0, "speed tells these films apart"
-    assert {"single_frame_auc", "shuffled_auc"} <= set(fight)
+    found = evaluate(read_manifest(made[0] / "clips.csv"), str(made[1]), "val", ablations=True)
+    fight = found.report["events"]["fight"]
+    assert (fight["clips"], fight["positives"], fight["negatives"]) == (2, 1, 1)
+    assert found.report["baselines"]["pixel_difference"]["fight"]["auc"] == 1.0, "speed tells these films apart"
+    assert set(found.report["ablations"]) == {"single_frame", "shuffled"}
     assert fight["normal_hours"] == pytest.approx(6 / 3600)
-    text = table(report)
+    assert found.curves["fight"][0].tolist() == [True, False]
+    text = table(found.report)
     assert "fight" in text and "pixel_difference 1.000" in text

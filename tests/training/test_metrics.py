@@ -11,6 +11,9 @@ from streamwatch.training.metrics import (
     expected_calibration_error,
     grouped_interval,
     poisson_upper,
+    recall_at_false_positives,
+    reliability,
+    report_at,
 )
 
 TRUTH = np.array([True, False, True, False])
@@ -51,3 +54,33 @@ def test_calibration_error_of_a_sure_and_wrong_model() -> None:
 @pytest.mark.parametrize(("count", "upper"), [(0, 2.996), (1, 4.744), (5, 10.513)])
 def test_upper_bounds_are_those_of_the_tables(count: int, upper: float) -> None:
     assert poisson_upper(count, 1.0) == pytest.approx(upper, rel=0.02)
+
+
+def test_recall_where_few_negatives_are_taken_for_positives() -> None:
+    truth = np.array([True] * 4 + [False] * 40)
+    scores = np.concatenate([[9.0, 8.0, 3.5, 0.0], np.linspace(0, 4, 40)])
+    assert recall_at_false_positives(truth, scores, 0.05) == 0.5
+    assert recall_at_false_positives(truth, scores, 0.5) == 0.75
+    assert math.isnan(recall_at_false_positives(np.array([True]), np.array([1.0])))
+
+
+def test_a_threshold_by_hand() -> None:
+    found = report_at(TRUTH, np.array([0.9, 0.8, 0.3, 0.1]), 0.5)
+    assert [found[name] for name in ("true_positives", "false_positives", "false_negatives", "true_negatives")] == [
+        1
+    ] * 4
+    assert (found["precision"], found["recall"], found["f1"]) == (0.5, 0.5, 0.5)
+    assert math.isnan(report_at(TRUTH, np.zeros(4), 0.5)["precision"])
+
+
+def test_reliability_by_hand() -> None:
+    found = reliability(TRUTH, np.array([0.92, 0.94, 0.12, 0.18]))
+    assert [stated for stated, _, _ in found] == pytest.approx([0.15, 0.93])
+    assert [rest for _, *rest in found] == [[0.5, 2], [0.5, 2]]
+    assert math.isnan(expected_calibration_error(np.zeros(0, bool), np.zeros(0)))
+
+
+def test_any_figure_has_an_interval() -> None:
+    scores, groups = np.array([4.0, 3, 2, 1]), np.array(["a", "a", "b", "b"])
+    low, high = grouped_interval(TRUTH, scores, groups, figure=average_precision)
+    assert low <= average_precision(TRUTH, scores) <= high <= 1
