@@ -37,13 +37,14 @@ class FramePicture:
 
 
 class Decoder:
-    """Decodes in the caller's thread: cameras are the parallelism."""
+    """Decodes in the caller's thread: cameras are the parallelism. ``unit``: seconds that packets count time in."""
 
     def __init__(self, stream: VideoStream, tally: Tally) -> None:
         self._context = stream.codec_context
         self._context.thread_count = 1
         self._context.thread_type = "NONE"
         self._time_base = stream.time_base
+        self.unit = float(stream.time_base or 1)  # seconds of the packets' times
         self._tally = tally
         self._damaged = False  # since the last keyframe
 

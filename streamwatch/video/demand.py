@@ -67,7 +67,7 @@ class Demand:
         self._quantizer = quantizer
         self._live = live
         self._stillness = stillness
-        self._kept: deque[Packet] = deque(maxlen=100_000)  # never: KEPT comes first
+        self._kept: deque[tuple[float, Packet]] = deque(maxlen=100_000)  # never: KEPT comes first
         self._bytes = 0
         self._keyframes: deque[float] = deque(maxlen=100_000)  # pts of those that are kept
         self._torn = False  # whether packets between the last decoded one and the kept ones were left out
@@ -81,11 +81,11 @@ class Demand:
 
     def take(self, packet: Packet) -> Iterator[Picture]:
         """The pictures that ``packet`` (or an empty one: the end) brings."""
-        if packet.pts is None or packet.time_base is None or not packet.size:
+        if packet.pts is None or not packet.size:
             yield from self._catch_up()
             yield from self._decode(packet)
             return
-        pts = _time(packet)
+        pts = packet.pts * self._decoder.unit
         if self._newest is None or self._jumps(packet, pts, self._newest):
             yield from self._catch_up()
             self._given = self._looked = -math.inf
@@ -101,14 +101,14 @@ class Demand:
             yield from self._catch_up()
 
     def _jumps(self, packet: Packet, pts: float, newest: float) -> bool:
-        last, self._dts = self._dts, None if packet.dts is None else float(packet.dts * packet.time_base)
+        last, self._dts = self._dts, None if packet.dts is None else packet.dts * self._decoder.unit
         return abs(pts - newest) > JUMP or (last is not None and self._dts is not None and self._dts < last - BACK)
 
     def _wait(self, newest: float) -> bool:
         """Whether what is kept can stay so; now and then a keyframe is looked at."""
         if self._prune() and newest - self._looked >= LOOK and not self._look(newest):
             return False
-        if self._bytes > KEPT_BYTES or (self._kept and newest - _time(self._kept[0]) > KEPT):
+        if self._bytes > KEPT_BYTES or (self._kept and newest - self._kept[0][0] > KEPT):
             self._stillness.wake(newest)
             return False
         return True
@@ -136,7 +136,7 @@ class Demand:
         self._looked = newest
         self._decoder.flush()
         self._torn = False
-        keyframe = self._kept[0]
+        keyframe = self._kept[0][1]
         pictures = self._decoder.decode(keyframe)
         if pictures:
             self._pop()
@@ -170,13 +170,13 @@ class Demand:
         return max(0.0, self._newest - pts) if self._live and self._newest is not None else 0.0
 
     def _keep(self, packet: Packet, pts: float) -> None:
-        self._kept.append(packet)
+        self._kept.append((pts, packet))
         self._bytes += packet.size
         if packet.is_keyframe:
             self._keyframes.append(pts)
 
     def _pop(self) -> Packet:
-        packet = self._kept.popleft()
+        _, packet = self._kept.popleft()
         self._bytes -= packet.size
         if packet.is_keyframe:
             self._keyframes.popleft()
@@ -184,15 +184,12 @@ class Demand:
 
     def _prune(self) -> bool:
         """Forget what comes before the last keyframe that the pictures handed on have reached; whether there is one."""
-        reached = sum(pts <= self._given for pts in self._keyframes)
+        reached = 0
+        while reached < len(self._keyframes) and self._keyframes[reached] <= self._given:
+            reached += 1
         if not reached:
             return False
-        while reached > 1 or not self._kept[0].is_keyframe:
+        while reached > 1 or not self._kept[0][1].is_keyframe:
             reached -= self._pop().is_keyframe
             self._torn = True
         return True
-
-
-def _time(packet: Packet) -> float:
-    assert packet.pts is not None and packet.time_base is not None
-    return float(packet.pts * packet.time_base)

@@ -152,9 +152,9 @@ class FfmpegSource:
 
     def _late(self, packet: Packet, backlog: Backlog) -> bool:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
-        if not self._live or self._undated or packet.pts is None or packet.time_base is None:
+        if not self._live or self._undated or packet.pts is None:
             return False
-        return not backlog.admits(float(packet.pts * packet.time_base), packet.is_keyframe, time.monotonic())
+        return not backlog.admits(packet.pts * self._decoder.unit, packet.is_keyframe, time.monotonic())
 
 
 def _open(opening: Opening) -> InputContainer:

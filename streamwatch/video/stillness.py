@@ -41,7 +41,8 @@ class Stillness:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._recent: deque[tuple[float, float]] = deque(maxlen=256)  # time and size of packets, keyframes left out
+        self._recent: deque[tuple[float, float]] = deque(maxlen=100_000)  # time, size; no keyframes
+        self._sum = 0.0  # of those sizes
         self._means: deque[tuple[float, float]] = deque(maxlen=1024)  # their means over SPAN
         self._calm: deque[float] = deque(maxlen=MINUTE)  # largest mean of a second that was looked at and calm
         self._moving: deque[float] = deque(maxlen=MINUTE)  # and of one in which something moved
@@ -95,9 +96,10 @@ class Stillness:
     def _weigh(self, pts: float, size: float) -> None:
         recent = self._recent
         recent.append((pts, size))
+        self._sum += size
         while len(recent) > 1 and not pts - SPAN < recent[0][0] <= pts + SPAN:
-            recent.popleft()
-        mean = sum(size for _, size in recent) / len(recent)
+            self._sum -= recent.popleft()[1]
+        mean = self._sum / len(recent)
         self._means.append((pts, mean))
         if self.state == "still":
             self._fade(pts, mean)
