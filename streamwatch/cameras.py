@@ -12,6 +12,7 @@ __all__ = ["CameraThreads"]
 
 log = logging.getLogger(__name__)
 
+NICE = 5  # where there is too much to decode, what was decoded is scored all the same, and at once
 RETRY = 30.0  # seconds until a camera whose thread raised is tried again
 
 
@@ -65,7 +66,7 @@ class CameraThreads:
         return join_all(workers, limit)
 
     def _worker(self, name: str, camera: Camera) -> Worker:
-        return Worker(f"camera:{name}", camera.run, lambda worker: self._failed(name, worker))
+        return Worker(f"camera:{name}", camera.run, lambda worker: self._failed(name, worker), NICE)
 
     def _failed(self, name: str, worker: Worker) -> None:
         log.error("camera %s failed; it is tried again in %.0f s\n%s", name, RETRY, worker.trace)

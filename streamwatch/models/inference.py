@@ -20,7 +20,7 @@ from streamwatch.video.frame import Clip
 
 __all__ = ["MAX_BATCH", "Inference", "Model", "Zones"]
 
-MAX_BATCH = 8  # clips: 1.2 MB each at 160²; larger batches gain nothing on a CPU and delay the first result
+MAX_BATCH = 4  # clips: larger batches gain next to nothing on a CPU, and all of them wait for the last
 MAX_FAILURES = 5  # failed batches in a row before the session is given up
 
 Zones = Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]]

@@ -5,7 +5,8 @@ import math
 __all__ = ["Backlog"]
 
 LATE = 1.0  # seconds behind the stream's quickest arrival
-PATIENCE = 1.0  # seconds to stay late before anything is left out: a network that stalled is caught up sooner
+PATIENCE = 0.5  # seconds to stay late before anything is left out, unless
+GAIN = 0.5  # seconds are gained a second: a network that stalled is caught up
 CAUGHT_UP = 0.5
 LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now
 JUMP = 1.0  # seconds that pts may run back from packet to packet: B-frames do, by less
@@ -21,6 +22,7 @@ class Backlog:
         self._least = math.inf  # arrival − pts
         self._pts = -math.inf
         self._late_since: float | None = None
+        self._late_by = 0.0  # then
         self._skip_since: float | None = None
 
     def admits(self, pts: float, keyframe: bool, arrival: float) -> bool:
@@ -32,10 +34,13 @@ class Backlog:
         elif late < LATE:
             self._late_since = None
         elif self._late_since is None:
-            self._late_since = arrival
+            self._late_since, self._late_by = arrival, late
         elif arrival - self._late_since >= PATIENCE:
-            self._skip_since = arrival
-            self._late_since = None
+            gained = self._late_by - late
+            if gained < GAIN * (arrival - self._late_since):
+                self._skip_since, self._late_since = arrival, None
+            else:
+                self._late_since, self._late_by = arrival, late
         return self._skip_since is None
 
     def _lateness(self, pts: float, arrival: float) -> float:
