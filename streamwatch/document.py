@@ -53,7 +53,7 @@ def parse_document(text: str, where: str, environ: Mapping[str, str]) -> Any:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
-    except (ValueError, RecursionError) as error:  # e.g. a date that does not exist
+    except (ValueError, TypeError, RecursionError) as error:  # a date that does not exist, a mapping as a key
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
     return _substitute(document, where, "", environ)
 

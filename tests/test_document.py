@@ -49,6 +49,8 @@ def test_names_a_missing_variable_and_its_place() -> None:
         ("[" * 100 + "]" * 100, "nested deeper"),
         ("a: &x 1\nb: [" + ", ".join(["*x"] * 65) + "]", "aliases"),
         ("a: 2026-13-45", "month|valid"),
+        ("{[{}]: 1}", "not valid YAML"),
+        ("? {[{}]}\n: 1", "not valid YAML"),
     ],
 )
 def test_refuses(text: str, message: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamwatch.config import explain
 from streamwatch.errors import PackError
@@ -16,6 +16,8 @@ __all__ = ["CARD", "REQUIRED_FILES", "Card", "EventCard", "Pack", "load_pack"]
 
 CARD = "card.json"
 REQUIRED_FILES = ("clip_encoder.onnx", "joint.onnx", "tokenizer.json", "word_embeddings.npz")
+EXACT = 1e-6  # seconds
+EventName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]  # it becomes part of MQTT topics
 MAX_FILE_BYTES = 2_000_000_000  # protobuf's own limit for one ONNX file
 
 # A tensor with external data carries the protobuf entry {key: "location"}: field 1, 8 bytes, "location".
@@ -24,7 +26,7 @@ _EXTERNAL_DATA = b"\x0a\x08location"
 
 
 class _Card(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class EventCard(_Card):
@@ -52,8 +54,19 @@ class Card(_Card):
     dim: Annotated[int, Field(ge=1, le=4096)]
     grid: Annotated[int, Field(ge=1, le=64)]
     text: bool
-    events: Annotated[dict[str, EventCard], Field(min_length=1, max_length=256)]
+    events: Annotated[dict[EventName, EventCard], Field(min_length=1, max_length=256)]
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+
+    @model_validator(mode="after")
+    def _timed(self) -> "Card":
+        step = self.clip_seconds / self.frames
+        samples = round(self.stride_seconds / step)
+        if not 1 <= samples <= self.frames or abs(samples * step - self.stride_seconds) > EXACT:
+            raise ValueError(
+                f"stride_seconds: must be a multiple of {step:g} s (clip_seconds / frames), and no more "
+                f"than clip_seconds, {self.clip_seconds:g}"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
