@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Segment, clips_of
 from streamwatch.training.features import Features, See, dump, eyes, load, save, stack
 from streamwatch.training.manifest import Manifest
@@ -17,6 +18,8 @@ from streamwatch.training.scenes import cast, entry_of, pictures_of, segments_of
 from streamwatch.video.synthetic import Scene
 
 __all__ = ["Dataset", "gather", "join", "rendered"]
+
+PART = 32  # clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
     name = f"{size}_{_digest(manifest, seen)}"
     real = work / f"clips_{name}.npz"
     if not real.exists():
-        save(dump(manifest.root, manifest.entries, _see(seen, size, work), size, seen), real)
+        _dump_in_parts(manifest, _see(seen, size, work), recipe, real)
     found = Dataset(load(real), manifest.entries, manifest.segments)
     if not seen.rendered:
         return found
@@ -89,6 +92,26 @@ def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
         save(rendered(scenes, _see(seen, size, work), size, "train").features, played)
     own = [entry_of(scene, "train") for scene in scenes]
     return join(found, Dataset(load(played), own, {e.path: segments_of(s) for e, s in zip(own, scenes, strict=True)}))
+
+
+def _dump_in_parts(manifest: Manifest, see: See, recipe: Recipe, whole: Path) -> None:
+    """Into ``whole``, by way of a file for every ``PART`` clips: who is stopped goes on with the part at hand."""
+    parts = []
+    for first in range(0, len(manifest.entries), PART):
+        path = whole.with_name(f"{whole.stem}.{first}.npz")
+        if not path.exists():
+            chosen = manifest.entries[first : first + PART]
+            try:
+                save(dump(manifest.root, chosen, see, recipe.train.size, recipe.features, first), path)
+            except TrainingError:  # not one of these; perhaps others
+                continue
+        parts.append(path)
+    if not parts:
+        raise TrainingError(f"{manifest.path}: not one of {len(manifest.entries)} clips lasts a second")
+    found = [load(path) for path in parts]
+    save(Features(*(np.concatenate([getattr(f, name) for f in found]) for name in Features.__slots__)), whole)
+    for path in parts:
+        path.unlink()
 
 
 def _see(seen: FeatureRecipe, size: int, work: Path) -> See:

@@ -88,11 +88,13 @@ def _variants(entry: Entry, recipe: FeatureRecipe, rng: np.random.Generator) -> 
     return [CLEAN, Variant(offset=0.5), *(draw_variant(rng, recipe.augment) for _ in range(count - 2))][:count]
 
 
-def dump(root: Path, entries: Sequence[Entry], see: See, size: int, recipe: FeatureRecipe = DEFAULT) -> Features:
-    """All clips, several times, the first time clean. Deterministic. What cannot be read is named and left out; if
-    nothing can, TrainingError."""
+def dump(
+    root: Path, entries: Sequence[Entry], see: See, size: int, recipe: FeatureRecipe = DEFAULT, first: int = 0
+) -> Features:
+    """All clips, several times, the first time clean; ``entries`` are numbered from ``first``. Deterministic. What
+    cannot be read is named and left out; if nothing can, TrainingError."""
     rows: list[tuple[NDArray[np.float32], int, int, float, float]] = []
-    for number, entry in enumerate(tqdm(entries, desc="features", mininterval=5)):
+    for number, entry in enumerate(tqdm(entries, desc="features", mininterval=5), first):
         try:
             pictures = read_pictures(root / entry.path)
         except TrainingError as error:
@@ -113,9 +115,12 @@ def stack(rows: Sequence[tuple[NDArray[np.float32], int, int, float, float]]) ->
 
 
 def save(features: Features, path: Path) -> None:
+    """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
         np.savez(file, **{name: getattr(features, name) for name in Features.__slots__})
+    part.replace(path)
 
 
 def load(path: Path) -> Features:

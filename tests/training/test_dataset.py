@@ -1,11 +1,18 @@
 """Real and rendered clips together."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from streamwatch.training.data import Entry, Images
-from streamwatch.training.dataset import Dataset, join, rendered
-from streamwatch.training.features import Eyes, Features
+from streamwatch.training.dataset import Dataset, _dump_in_parts, join, rendered
+from streamwatch.training.features import Eyes, Features, load
+from streamwatch.training.manifest import Manifest
+from streamwatch.training.recipe import Recipe
+from streamwatch.training.settings import Settings
 from streamwatch.video.synthetic import Scene
+from tests.training.films import write_film
 
 
 class Blind(Eyes):
@@ -43,3 +50,42 @@ def test_rendered_scenes_bring_their_truth() -> None:
     assert set(found.features.variant[found.features.entry == 0].tolist()) == {0, 1, 2}
     assert (found.features.entry == 1).sum() == 3
     assert set(found.segments) == {e.path for e in found.entries}
+
+
+class Bright(Blind):
+    """Sees how bright it is, and counts."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def __call__(self, frames: Images) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        self.looked += 1
+        return np.full((len(frames), 2), float(frames.mean()), np.float32)
+
+
+def test_who_is_stopped_while_looking_goes_on_with_the_part_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.training.dataset.PART", 2)
+    entries = []
+    for i in range(5):
+        write_film(tmp_path / f"{i}.mp4", seconds=2.2, speed=10.0 * i)
+        entries.append(Entry(f"{i}.mp4", "s", "normal", f"g{i}", "train", 2.2, ""))
+    manifest, recipe = Manifest(tmp_path / "m.csv", entries, {}), Recipe(train=Settings(size=32))
+    at_once, twice = Bright(), Bright()
+    _dump_in_parts(manifest, at_once, recipe, tmp_path / "a" / "whole.npz")
+
+    class Tired(Bright):
+        def __call__(self, frames: Images) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+            if self.looked == 26:  # behind the first part
+                raise KeyboardInterrupt
+            return super().__call__(frames)
+
+    with pytest.raises(KeyboardInterrupt):
+        _dump_in_parts(manifest, Tired(), recipe, tmp_path / "b" / "whole.npz")
+    _dump_in_parts(manifest, twice, recipe, tmp_path / "b" / "whole.npz")
+    assert 0 < twice.looked < at_once.looked
+    one, two = load(tmp_path / "a" / "whole.npz"), load(tmp_path / "b" / "whole.npz")
+    for name in Features.__slots__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["whole.npz"]

@@ -119,3 +119,10 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
 def test_a_part_can_be_taken(tmp_path: Path) -> None:
     found = read_manifest(write_jsonl(tmp_path / "m.jsonl", clip(1), clip(2, split="val")))
     assert [e.path for e in found.only(lambda e: e.split == "val").entries] == ["2.mp4"]
+
+
+def test_the_example_of_the_readme_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    block = next(b for b in text.split("```json\n")[1:] if "annotates" in b.partition("```")[0]).partition("```")[0]
+    found = read_manifest(write_jsonl(tmp_path / "m.jsonl", json.loads(block)))
+    assert found.entries[0].also == ("fall",)
