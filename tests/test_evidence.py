@@ -109,7 +109,7 @@ def outcome(url: str, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             alerts.append(alert)
             if alert.type is AlertType.NEW:
                 wait_for(lambda: any(message.topic == topic for message in listener.messages))
-                pipeline._on_command("stairs", False)
+                pipeline._stages.on_command("stairs", False)
             if alert.clip is not None:
                 break
         for name, part in {"clip": None, "part": "bytes=0-99", "snapshot": None, "json": None, "x": None}.items():

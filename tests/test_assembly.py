@@ -1,0 +1,61 @@
+"""Stages that are built and joined, none of them started."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streamwatch.assembly import Assembly
+from streamwatch.config import Config, load_config
+from streamwatch.errors import ConfigError, PortInUseError
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "rules.yml").write_text("rules: [{alert: away, when: {camera: offline}}]")
+    path = tmp_path / "streamwatch.yml"
+    path.write_text(f"""
+data_dir: {tmp_path}/data
+rules: [{tmp_path}/rules.yml]
+mqtt: {{port: {free_port()}, client_id: test}}
+http: {{port: {free_port()}}}
+cameras: [{{name: dock, url: "rtsp://127.0.0.1:{free_port()}/x"}}]
+""")
+    return load_config(path)
+
+
+@pytest.fixture
+def stages(config: Config) -> Iterator[Assembly]:
+    with closing(Assembly(config, lambda worker: None)) as stages:
+        yield stages
+
+
+def test_nothing_runs_before_it_is_started(config: Config) -> None:
+    before = set(threading.enumerate())
+    with closing(Assembly(config, lambda worker: None)) as stages:
+        workers = stages.inference_worker, stages.rules_worker, stages.sink_worker, stages.http_worker
+        assert not any(worker.alive for worker in workers)
+        assert set(threading.enumerate()) == before
+
+
+def test_a_port_in_use_leaves_nothing_behind(config: Config) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", config.http.port))
+        taken.listen()
+        with pytest.raises(PortInUseError, match=str(config.http.port)):
+            Assembly(config, lambda worker: None)
+    Assembly(config, lambda worker: None).close()  # folder, broker and port are free again
+
+
+def test_a_folder_has_one_owner(config: Config, stages: Assembly) -> None:
+    with pytest.raises(ConfigError, match="in use"):
+        Assembly(config, lambda worker: None)
