@@ -26,10 +26,14 @@ class Backoff:
         self._stable = stable
         self._limit = first
 
+    def begin(self) -> None:
+        """Anew: what was in the way is over."""
+        self._limit = self._first
+
     def delay(self, lasted: float) -> float:
         """Seconds to wait after a run that worked for ``lasted`` seconds (0: it never did)."""
         if lasted >= self._stable:
-            self._limit = self._first
+            self.begin()
         limit = self._limit
         self._limit = min(self._ceiling, 2 * limit)
         return self._random() * limit

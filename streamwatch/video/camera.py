@@ -17,6 +17,7 @@ from streamwatch.secret import SecretUrl
 from streamwatch.video.backoff import Backoff
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.cutter import Cutter
+from streamwatch.video.door import Door
 from streamwatch.video.frame import Clip
 from streamwatch.video.mask import PrivacyMask
 from streamwatch.video.packets import PacketRing
@@ -171,9 +172,13 @@ class Camera:
         self._change("offline")
 
     def _pause(self, stop: threading.Event, seconds: float) -> None:
-        end = time.monotonic() + seconds
+        """Wait; less if the camera is switched off, or begins to answer where it did not."""
+        door, end = Door(self._config.url), time.monotonic() + seconds
         while self._enabled.is_set() and (left := end - time.monotonic()) > 0:
             if stop.wait(min(left, POLL)):
+                return
+            if door.opened():
+                self._backoff.begin()
                 return
 
     def _change(self, state: str) -> None:

@@ -44,3 +44,10 @@ def test_delays_never_leave_their_bounds(runs: list[tuple[float, float]]) -> Non
     for share, lasted in runs:
         drawn = share
         assert 0 <= backoff.delay(lasted) < 30
+
+
+def test_what_was_in_the_way_can_be_over() -> None:
+    backoff = Backoff(lambda: 1.0)
+    assert [backoff.delay(0.0) for _ in range(3)] == [0.5, 1.0, 2.0]
+    backoff.begin()
+    assert backoff.delay(0.0) == 0.5

@@ -18,6 +18,7 @@ from streamwatch.errors import MailboxClosedError, SourceError
 from streamwatch.metrics import Metrics
 from streamwatch.secret import SecretUrl
 from streamwatch.training.data import clips_of, read_pictures
+from streamwatch.video.backoff import Backoff
 from streamwatch.video.camera import REASONS, STATES, Camera, read_clips
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.frame import Clip
@@ -82,6 +83,20 @@ def test_a_reboot_is_seen_at_once_and_survived(
     assert cam.count("camera_reconnects_total", reason="end_of_stream") == 1
     warnings = [entry["reason"] for entry in said if entry["log_level"] == "warning"]
     assert warnings == ["end_of_stream", "refused"]  # once each, however often it tried
+
+
+def test_a_camera_that_was_away_for_long_is_opened_as_soon_as_it_answers(
+    serve: Serve, watch: Watch, long_film: Path
+) -> None:
+    server = serve(films={"dock": long_film})
+    cam = watch(server.url("dock"))
+    cam.until(lambda cam: cam.clips)
+    cam.camera._backoff = Backoff(lambda: 1.0, first=300.0, ceiling=300.0)  # its next attempt would be in five minutes
+    server.kill()
+    cam.until(lambda cam: cam.states[-1] == "offline")
+    time.sleep(1.0)
+    server.start()
+    cam.until(lambda cam: cam.states[-1] == "online")
 
 
 def test_a_stalled_stream_ends_within_the_read_timeout(
