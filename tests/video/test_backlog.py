@@ -52,6 +52,25 @@ def test_what_falls_ever_further_behind_is_left_out_soon() -> None:
     assert 1 + admitted.index(False) / 25 < 2.0  # when it is 1.5 s behind
 
 
+@pytest.mark.parametrize("cost", [0.1, 0.2, 0.4])
+def test_however_slow_the_machine_whole_seconds_are_decoded_now_and_then(cost: float) -> None:
+    """Less than a clip shows nothing, and a camera that is never seen is never known to be still."""
+    backlog = Backlog()
+    now, begun, chunks = 100.0, 0.0, []
+    before = False
+    for pts, key in packets(300):
+        now = max(now, 100 + pts)
+        admitted = backlog.admits(pts, key, now)
+        if admitted:
+            now += cost
+            begun = begun if before else pts
+        elif before:
+            chunks.append(pts - begun)
+        before = admitted
+    assert len(chunks) >= 10
+    assert min(chunks) >= 1.0
+
+
 def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
     backlog = Backlog()
     now, worst, seen = 100.0, 0.0, 0
