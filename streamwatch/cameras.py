@@ -1,6 +1,7 @@
 """The camera threads of a site: one each, restarted slowly if one raises, stopped together."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ __all__ = ["CameraThreads"]
 
 log = logging.getLogger(__name__)
 
-NICE = 5  # where there is too much to decode, what was decoded is scored all the same, and at once
+CORES = os.cpu_count() or 1
+AT_ONCE = 8 * CORES  # cameras that start together; each is decoded fully until it is known what it looks like
+SPACING = 0.5 / CORES  # seconds between the starts of the others
 RETRY = 30.0  # seconds until a camera whose thread raised is tried again
 
 
@@ -30,12 +33,15 @@ class CameraThreads:
 
     def __init__(self, cameras: Mapping[str, Camera], on_failed: Callable[[str], None]) -> None:
         self._on_failed = on_failed
-        self._threads = {name: _Thread(camera, self._worker(name, camera)) for name, camera in cameras.items()}
+        self._threads = {
+            name: _Thread(camera, self._worker(name, camera, max(0, number - AT_ONCE + 1) * SPACING))
+            for number, (name, camera) in enumerate(cameras.items())
+        }
         self._lock = threading.Lock()  # supervise runs in main, stop perhaps in a signal's thread
         self._stopped = False
 
     def start(self) -> None:
-        """Start all of them."""
+        """Start all of them; where there are many, one after the other."""
         for thread in self._threads.values():
             thread.worker.start()
 
@@ -65,8 +71,12 @@ class CameraThreads:
             worker.stop()
         return join_all(workers, limit)
 
-    def _worker(self, name: str, camera: Camera) -> Worker:
-        return Worker(f"camera:{name}", camera.run, lambda worker: self._failed(name, worker), NICE)
+    def _worker(self, name: str, camera: Camera, after: float = 0.0) -> Worker:
+        def body(stop: threading.Event) -> None:
+            if not stop.wait(after):
+                camera.run(stop)
+
+        return Worker(f"camera:{name}", body, lambda worker: self._failed(name, worker))
 
     def _failed(self, name: str, worker: Worker) -> None:
         log.error("camera %s failed; it is tried again in %.0f s\n%s", name, RETRY, worker.trace)

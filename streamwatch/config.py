@@ -87,7 +87,7 @@ class CameraConfig(_Model):
     name: Name
     url: Annotated[SecretUrl, BeforeValidator(_url, json_schema_input_type=str)]
     transport: Literal["tcp", "udp"] = "tcp"
-    decode: Literal["all", "auto"] = "auto"
+    decode: Literal["all", "auto"] = "all"
     enabled: bool = True
     open_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
     read_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0

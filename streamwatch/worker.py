@@ -1,7 +1,5 @@
 """A named thread with a stop event, a join limit and a place for its exception."""
 
-import os
-import sys
 import threading
 import time
 import traceback
@@ -14,8 +12,7 @@ class Worker:
     """Runs ``body(stop)`` in one named thread; ``body`` returns when ``stop`` is set or its input is closed.
 
     An exception that leaves the body is kept in ``error`` (with its text in ``trace``) and reported once through
-    ``on_error``; whoever owns the worker decides whether that is fatal. ``nice``: by how much it gives way to the other
-    threads, where the system has priorities of threads (Linux).
+    ``on_error``; whoever owns the worker decides whether that is fatal.
     """
 
     def __init__(
@@ -23,7 +20,6 @@ class Worker:
         name: str,
         body: Callable[[threading.Event], None],
         on_error: Callable[["Worker"], None] | None = None,
-        nice: int = 0,
     ) -> None:
         self.name = name
         self.stop_event = threading.Event()
@@ -31,7 +27,6 @@ class Worker:
         self.trace = ""
         self._body = body
         self._on_error = on_error
-        self._nice = nice
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -56,18 +51,12 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._give_way()
             self._body(self.stop_event)
         except Exception as error:  # the one place where a thread's failure is kept
             self.error = error
             self.trace = traceback.format_exc()
             if self._on_error is not None:
                 self._on_error(self)
-
-    def _give_way(self) -> None:
-        if self._nice and sys.platform == "linux":
-            thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._nice)
 
 
 def join_all(workers: list[Worker], limit: float) -> list[str]:

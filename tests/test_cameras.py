@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from streamwatch.cameras import RETRY, CameraThreads
 from streamwatch.config import CameraConfig
 from streamwatch.metrics import Metrics
@@ -89,3 +91,16 @@ def test_stopped_cameras_stay_stopped() -> None:
     site.threads.supervise(time.monotonic() + 2 * RETRY)
     time.sleep(0.5)
     assert "broken" not in site.clips
+
+
+def test_many_cameras_start_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.cameras.AT_ONCE", 1)
+    monkeypatch.setattr("streamwatch.cameras.SPACING", 300.0)
+    site = Site()
+    site.mended.set()
+    site.threads.start()
+    try:
+        wait_for(lambda: len(site.clips) >= 3)
+        assert set(site.clips) == {"good"}
+    finally:
+        assert site.threads.stop(20.0) == []  # one that waits for its turn ends at once

@@ -1,10 +1,6 @@
 """A thread with a name, an end and a place for its exception."""
 
-import os
-import sys
 import threading
-
-import pytest
 
 from streamwatch.worker import Worker, end_worker, join_all
 
@@ -83,17 +79,3 @@ def test_an_end_names_who_does_not_come() -> None:
     assert end_worker(worker, 0.05) == ["stuck"]
     release.set()
     assert end_worker(worker, 10) == []
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-def test_a_nice_worker_gives_way_and_nobody_else_does() -> None:
-    found: list[int] = []
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    worker = Worker(
-        "nice", lambda stop: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())), nice=3
-    )
-    worker.start()
-    assert worker.join(10)
-    assert worker.error is None
-    assert found == [min(19, before + 3)]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before

@@ -5,7 +5,7 @@ sizes are read against what they were in seconds that were decoded and looked at
 without motion have the same sizes (constant bitrate, heavy noise) the camera is decoded all the time.
 
 Of 36 encodings of six feeds, the packets of seconds with motion were at least 1.9 times those of calm seconds (lowest
-5 % against the median) where the latter took at most 3 % of a keyframe, but 0.5 to 1.9 times where they took over 5 %.
+5 % against the median) where the latter took at most 3 % of a keyframe, but 0.5 to 2 times where they took over 5 %.
 """
 
 import math

@@ -447,7 +447,7 @@ def assert_alike(film: Path) -> None:
 def test_a_quiet_camera_is_decoded_on_demand_at_its_own_pace(serve: Serve, watch: Watch, tmp_path: Path) -> None:
     film = stage_film(tmp_path / "quiet.mp4", [(10.0, False), (3.0, True)])
     began = time.time()
-    camera = watch(serve(films={"quiet": film}).url("quiet"), ClipTiming(size=64))
+    camera = watch(serve(films={"quiet": film}).url("quiet"), ClipTiming(size=64), decode="auto")
     camera.until(lambda cam: cam.count("decode_state", state="still") == 1)
     camera.until(lambda cam: any(clip.still == 1.0 for clip in cam.clips))
     camera.until(lambda cam: cam.clips[-1].still == 0.0 and len(cam.clips) > 10)
@@ -458,7 +458,7 @@ def test_a_quiet_camera_is_decoded_on_demand_at_its_own_pace(serve: Serve, watch
     assert camera.count("frames_decoded_total") < 0.8 * camera.count("packets_received_total")
 
 
-def test_all_is_decoded_where_that_is_asked_for(serve: Serve, watch: Watch, film: Path) -> None:
-    camera = watch(serve(films={"film": film}).url("film"), decode="all")
+def test_all_is_decoded_unless_something_else_is_asked_for(serve: Serve, watch: Watch, film: Path) -> None:
+    camera = watch(serve(films={"film": film}).url("film"))
     camera.until(lambda cam: len(cam.clips) >= 2)
     assert camera.count("decode_state", state="learning") == 0
