@@ -11,7 +11,10 @@ from streamwatch.video.frame import Image
 from streamwatch.video.picture import Picture, Tally
 from streamwatch.video.scale import scale
 
-__all__ = ["Decoder", "FramePicture", "Packet"]
+__all__ = ["MAX_PIXELS", "Decoder", "FramePicture", "Packet"]
+
+# 8192x4320. Without a limit a few flipped bits, or a camera that means harm, claim gigabytes: FFmpeg takes 16384x16384.
+MAX_PIXELS = 8192 * 4320
 
 Packet: TypeAlias = "av.Packet[VideoStream]"  # generic in its stubs alone
 
@@ -43,6 +46,7 @@ class Decoder:
         self._context = stream.codec_context
         self._context.thread_count = 1
         self._context.thread_type = "NONE"
+        self._context.options = {**self._context.options, "max_pixels": str(MAX_PIXELS)}
         self._time_base = stream.time_base
         self.unit = float(stream.time_base or 1)  # seconds of the packets' times
         self._tally = tally

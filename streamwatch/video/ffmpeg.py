@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
 from streamwatch.secret import SecretUrl
+from streamwatch.video import decoder
 from streamwatch.video.backlog import Backlog
 from streamwatch.video.decoder import Decoder, FramePicture, Packet
 from streamwatch.video.demand import Demand
@@ -159,7 +160,7 @@ class FfmpegSource:
 
 def _open(opening: Opening) -> InputContainer:
     url, scheme = opening.url, opening.url.scheme
-    options = {"protocol_whitelist": PROTOCOLS[scheme]} | PROBE
+    options = {"protocol_whitelist": PROTOCOLS[scheme], "max_pixels": str(decoder.MAX_PIXELS)} | PROBE
     if scheme in ("rtsp", "rtsps"):
         # with video alone, FFmpeg also leaves the timestamps as the camera sent them
         options |= {"rtsp_transport": opening.transport, "allowed_media_types": "video"}
@@ -185,6 +186,9 @@ def _video(container: InputContainer, url: SecretUrl) -> VideoStream:
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise SourceError(f"{url}: its codec cannot be decoded by this FFmpeg", "invalid")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > decoder.MAX_PIXELS:
+        raise SourceError(f"{url}: pictures of {width}x{height}, more than {decoder.MAX_PIXELS} pixels", "invalid")
     return stream
 
 

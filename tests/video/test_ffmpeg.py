@@ -18,6 +18,7 @@ import pytest
 
 from streamwatch.errors import AuthenticationError, EndOfStreamError, SourceError
 from streamwatch.secret import SecretUrl
+from streamwatch.video import decoder
 from streamwatch.video.ffmpeg import FfmpegSource
 from streamwatch.video.picture import Opening
 from tests.video.rtsp import RtspServer, make_film
@@ -101,6 +102,35 @@ def test_broken_files_end_in_pictures_or_in_a_source_error(tmp_path: Path, suffi
             endings.add(error.reason)
     assert True in endings
     assert endings <= {True, False, "invalid", "end_of_stream", "error"}
+
+
+def test_pictures_beyond_all_measure_are_refused_before_they_take_memory(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "MAX_PIXELS", 160 * 120 - 1)
+    error = failure(f"file://{film}")
+    assert error.reason == "invalid"
+    assert "pictures of 160x120, more than 19199 pixels" in str(error)
+
+
+def test_a_stream_that_claims_them_later_is_damaged_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = remuxed(make_film(tmp_path / "small.mp4", seconds=1, size=(64, 48)), "h264").read_bytes()
+    large = remuxed(make_film(tmp_path / "large.mp4", seconds=1, size=(160, 120)), "h264").read_bytes()
+    grown = tmp_path / "grown.h264"
+    grown.write_bytes(small + large + small)
+    whole = opened(f"file://{grown}")
+    assert [p.shape for p in whole][25:50] == [(160, 120)] * 25
+    whole.close()
+    monkeypatch.setattr(decoder, "MAX_PIXELS", 100 * 100)
+    opening = Opening(SecretUrl(f"file://{grown}"))
+    source = FfmpegSource(opening)
+    shapes = [p.shape for p in source]
+    source.close()
+    assert set(shapes) == {(64, 48)}
+    assert 45 <= len(shapes) <= 50
+    assert opening.tally.errors >= 20
 
 
 def remuxed(film: Path, container_format: str) -> Path:
