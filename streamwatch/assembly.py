@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from streamwatch.cameras import CameraThreads
@@ -69,17 +70,19 @@ class Assembly:
         self._resources.close()
 
     def _build(self, config: Config, plan: Plan) -> None:
-        """From the disk outwards: whoever is told of something exists before whoever tells."""
+        """From the disk outwards: whoever is told of something exists before whoever tells. No camera opens yet."""
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
-        self.model = OnnxModel(plan.pack, config.provider, config.strict_provider)
+        with ThreadPoolExecutor(1, "model") as beside:  # while the broker's process starts
+            loading = beside.submit(OnnxModel, plan.pack, config.provider, config.strict_provider)
+            self._build_broker(config)
+            self.model = loading.result()
         self._build_store(config)
         self._build_sink(config, plan)
         self._build_rules(config, plan)
         self._build_inference(plan)
         self.cameras = self._camera_threads(config)
         self._build_http(config)
-        self._build_broker(config)
 
     def _build_store(self, config: Config) -> None:
         bounds = Bounds(config.outbox.max_rows, int(config.outbox.max_bytes), config.outbox.keep_days * 86_400)

@@ -50,7 +50,7 @@ PURE = [
     *sorted(str(p.relative_to(PACKAGE)) for p in (PACKAGE / "rules").glob("*.py") if p.stem not in {"loading"}),
 ]
 LAYERS = {"video", "models", "rules", "sinks"}
-ABOVE = {"pipeline", "assembly", "cli", "demo", "training", "evidence"}
+ABOVE = {"pipeline", "assembly", "cli", "demo", "training", "evidence", "bench"}
 BOTTOM = {"activity", "config", "document", "errors", "mailbox", "metrics", "secret", "worker"}
 # The value types through which the four packages may know each other.
 VALUE_TYPES = {

@@ -1,5 +1,8 @@
 """Stages that are built and joined, none of them started."""
 
+import hashlib
+import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import streamwatch
 from streamwatch.assembly import Assembly
 from streamwatch.config import Config, load_config
-from streamwatch.errors import ConfigError, PortInUseError
+from streamwatch.errors import ConfigError, PackError, PortInUseError
+from streamwatch.models.pack import CARD
+
+BUNDLED = Path(streamwatch.__file__).parent / "models/bundled"
 
 
 def free_port() -> int:
@@ -54,6 +61,21 @@ def test_a_port_in_use_leaves_nothing_behind(config: Config) -> None:
         with pytest.raises(PortInUseError, match=str(config.http.port)):
             Assembly(config, lambda worker: None)
     Assembly(config, lambda worker: None).close()  # folder, broker and port are free again
+
+
+def test_a_wrong_pack_is_refused_and_leaves_nothing_behind(config: Config, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(BUNDLED, pack)
+    card = json.loads((pack / CARD).read_text())
+    graph = (pack / "joint.onnx").read_bytes()[:-1000]  # as its hash says, and yet no graph
+    (pack / "joint.onnx").write_bytes(graph)
+    card["files"]["joint.onnx"] = hashlib.sha256(graph).hexdigest()
+    (pack / CARD).write_text(json.dumps(card))
+    before = set(threading.enumerate())
+    with pytest.raises(PackError, match="joint"):
+        Assembly(config.model_copy(update={"model": str(pack)}), lambda worker: None)
+    assert set(threading.enumerate()) == before
+    Assembly(config, lambda worker: None).close()  # folder and the broker's port are free again
 
 
 def test_a_folder_has_one_owner(config: Config, stages: Assembly) -> None:

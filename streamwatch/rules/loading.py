@@ -9,7 +9,6 @@ from streamwatch.errors import ConfigError, RuleError
 from streamwatch.rules.inhibition import faults_of_inhibition
 from streamwatch.rules.junit import Verdicts, to_junit
 from streamwatch.rules.rule import Rule, parse_rules
-from streamwatch.rules.testing import parse_tests, try_case, vocabulary_of
 from streamwatch.rules.verdict import Verdict
 from streamwatch.rules.vocabulary import Vocabulary
 
@@ -93,6 +92,8 @@ def run_suites(paths: Iterable[Path], junit: Path | None = None) -> Verdicts:
 
 
 def _run_suite(path: Path) -> tuple[Verdict, ...]:
+    from streamwatch.rules.testing import parse_tests, try_case, vocabulary_of  # serving need not wait for it
+
     tests = parse_tests(read_document(path), str(path))
     names = tests.rule_files
     if names is None and not path.name.endswith(".test.yml"):

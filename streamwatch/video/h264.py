@@ -3,7 +3,7 @@
 import os
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,25 +12,36 @@ import av
 from streamwatch.errors import ConfigError
 from streamwatch.video.synthetic import Scene
 
-__all__ = ["film_scene", "film_video"]
+__all__ = ["LIKE_A_CAMERA", "film_scene", "film_video"]
 
 _GOP_S = 2.0
 _MAX_WIDTH = 1280
+_DRAFT = {"preset": "ultrafast", "crf": "24"}
+LIKE_A_CAMERA = {"preset": "veryfast", "b": "2M", "maxrate": "2M", "bufsize": "4M"}
+"""2 Mbit/s with all of H.264's main tools, as an IP camera encodes: dearer to decode than a draft."""
 
 
-def film_scene(scene: Scene, folder: Path, on_frame: Callable[[int], None] | None = None) -> Path:
+def film_scene(
+    scene: Scene,
+    folder: Path,
+    on_frame: Callable[[int], None] | None = None,
+    options: Mapping[str, str] = _DRAFT,
+) -> Path:
     """Render ``scene`` into an mp4 in ``folder``, or find it there; a half-written film never has the final name.
 
-    ``on_frame`` is called with the number of each finished frame. Scenes can be filmed in several threads.
+    ``on_frame`` is called with the number of each finished frame. ``options`` are libx264's. Scenes can be filmed in
+    several threads.
     """
     # the picture's checksum is in the name, so that a film made by an older renderer is not taken for this one
     look = zlib.crc32(scene.render(scene.duration / 3).tobytes())
+    look = look if options is _DRAFT else zlib.crc32(repr(sorted(options.items())).encode(), look)
     width, height = scene.size
     name = f"{scene.plot}-{scene.seed}-{width}x{height}-{scene.fps:g}fps-{scene.duration:g}s-{look:08x}.mp4"
     target = folder / name
     if target.exists():
         return target
-    with _Recorder(target, Fraction(scene.fps).limit_denominator(1001), (width & ~1, height & ~1)) as recorder:
+    rate = Fraction(scene.fps).limit_denominator(1001)
+    with _Recorder(target, rate, (width & ~1, height & ~1), options) as recorder:
         for number in range(round(scene.duration * scene.fps)):
             image = scene.render(number / scene.fps)
             recorder.add(av.VideoFrame.from_ndarray(image, format="rgb24"), number)
@@ -62,12 +73,12 @@ def film_video(path: Path, folder: Path) -> Path:
 class _Recorder:
     """Writes frames to an mp4 through ``*.part`` and rename; on an exception the part is removed."""
 
-    def __init__(self, target: Path, rate: Fraction, size: tuple[int, int]) -> None:
+    def __init__(self, target: Path, rate: Fraction, size: tuple[int, int], given: Mapping[str, str] = _DRAFT) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         self._target, self._part = target, _part_of(target)
         self._container = av.open(str(self._part), "w", format="mp4")
         gop = str(max(1, round(_GOP_S * rate)))
-        options = {"preset": "ultrafast", "crf": "24", "bf": "0", "g": gop, "sc_threshold": "0", "threads": "1"}
+        options = {**given, "bf": "0", "g": gop, "sc_threshold": "0", "threads": "1"}
         self._stream = self._container.add_stream("libx264", rate=rate, options=options)
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"

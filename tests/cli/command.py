@@ -10,8 +10,10 @@ CAMERA = f"{{name: dock, url: 'rtsp://ca.na%40ry:{CANARY}@127.0.0.1:9/x'}}"
 STREAMWATCH = str(Path(sys.executable).with_name("streamwatch"))
 
 
-def streamwatch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([STREAMWATCH, *arguments], capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+def streamwatch(*arguments: str, cwd: Path | None = None, limit: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [STREAMWATCH, *arguments], capture_output=True, text=True, timeout=limit, cwd=cwd, check=False
+    )
 
 
 def configuration(tmp_path: Path, text: str) -> str:

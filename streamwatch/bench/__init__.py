@@ -1,0 +1,1 @@
+"""How fast streamwatch is on this machine, and how far from what its parts cost alone."""

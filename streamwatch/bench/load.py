@@ -1,0 +1,92 @@
+"""The whole pipeline at a number of cameras: does it keep up, what does it cost, and where does that go."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from streamwatch.bench.process import spent
+from streamwatch.bench.scrape import Scrape
+from streamwatch.bench.site import Setup, run_site
+
+__all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load"]
+
+KEPT_UP = 0.97  # windows a second of the slowest camera, of one a second
+SETTLE = 3.0  # seconds after the first window of all cameras
+HEADROOM = 0.8  # of all cores: what is left is for scenes that are dearer than the film
+_WAITED = {"publish"}  # stages that are elapsed time by definition
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``windows`` and ``worst`` (camera) a camera-second, ``age_p95`` s; ``cpu`` and ``stages`` ms a camera-second of
+    one core; ``memory`` resident bytes; ``started``: seconds until every camera had its first window.
+    """
+
+    cameras: int
+    seconds: float
+    windows: float
+    worst: float
+    dropped: float
+    age_p95: float
+    cpu: float
+    memory: int
+    stages: dict[str, float]
+    still: float
+    started: float
+
+    @property
+    def kept_up(self) -> bool:
+        """Whether every camera was watched all the time."""
+        return self.worst >= KEPT_UP
+
+    @property
+    def counted(self) -> float:
+        """What the stages add up to, ms a camera-second."""
+        return sum(self.stages.values())
+
+    def overhead(self, graphs: float) -> float:
+        """What is neither decoding, scaling nor the two graphs (``graphs`` ms a window), ms a camera-second."""
+        pictures = self.stages.get("decode", 0.0) + self.stages.get("scale", 0.0)
+        return self.cpu - pictures - graphs * self.windows * (1 - self.still)
+
+
+def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
+    """``cameras`` cameras that all show ``url``, for ``seconds`` after they have settled. Raises StreamwatchError."""
+    with run_site([url] * cameras, setup) as running:
+        started = running.until(lambda found: _watched(found) == cameras)
+        time.sleep(min(SETTLE, seconds))
+        before, cost, began = running.look() or Scrape({}), spent(running.pid), time.monotonic()
+        time.sleep(seconds)
+        after, end, took = running.look() or Scrape({}), spent(running.pid), time.monotonic() - began
+    change, share = after.since(before), 1e3 / took / cameras
+    windows = change.by("windows_total", "camera")
+    tokens = change.by("tokens_total", "source")
+    stages = change.by("stage_seconds_sum", "stage")
+    return Load(
+        cameras=cameras,
+        seconds=took,
+        windows=sum(windows.values()) / took / cameras,
+        worst=min(windows.values(), default=0.0) / took,
+        dropped=change.sum("clips_dropped_total"),
+        age_p95=change.quantile("frame_age_seconds", 0.95),
+        cpu=(end.cpu - cost.cpu) * share,
+        memory=end.memory,
+        stages={name: value * share for name, value in sorted(stages.items()) if name not in _WAITED},
+        still=tokens.get("still", 0.0) / max(1.0, sum(tokens.values())),
+        started=started,
+    )
+
+
+def cameras_that_fit(loads: list[Load]) -> int:
+    """How many such cameras this machine can watch if they are elsewhere: at the cost of the fullest run that kept up,
+    with room to spare. 0 if none kept up.
+    """
+    kept = [load for load in loads if load.kept_up and load.cpu > 0]
+    if not kept:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(HEADROOM * cores * 1e3 / max(kept, key=lambda load: load.cameras).cpu)
+
+
+def _watched(found: Scrape) -> int:
+    return sum(count > 0 for count in found.by("windows_total", "camera").values())

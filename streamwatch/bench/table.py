@@ -1,0 +1,132 @@
+"""What was measured, as lines to read and as values for JSON."""
+
+import math
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from streamwatch.bench.film import Film
+from streamwatch.bench.limits import Limits
+from streamwatch.bench.load import HEADROOM, KEPT_UP, Load, cameras_that_fit
+from streamwatch.bench.startup import GOAL, Startup
+
+__all__ = ["limit_lines", "load_lines", "machine", "report", "startup_lines", "table"]
+
+
+def machine(provider: str) -> dict[str, Any]:
+    """What it was measured on."""
+    import onnxruntime
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+        "provider": provider,
+        "busy": round(os.getloadavg()[0] / cores, 2),
+    }
+
+
+def report(where: dict[str, Any], film: Film, limits: Limits, loads: Sequence[Load]) -> dict[str, Any]:
+    """All of `streamwatch bench` for JSON. Times are CPU ms of one core, memory is in bytes."""
+    return {
+        "schema": "streamwatch.bench/1",
+        "machine": where,
+        "film": asdict(film) | {"path": str(film.path)},
+        "limit": asdict(limits) | {"sum": limits.sum},
+        "loads": [
+            asdict(load)
+            | {
+                "age_p95": load.age_p95 if math.isfinite(load.age_p95) else None,
+                "kept_up": load.kept_up,
+                "counted": load.counted,
+                "overhead": load.overhead(limits.graphs),
+                "ratio": load.cpu / limits.sum,
+            }
+            for load in loads
+        ],
+        "cameras_that_fit": cameras_that_fit(list(loads)),
+    }
+
+
+def limit_lines(limits: Limits) -> Iterator[str]:
+    """The parts alone."""
+    yield "The parts alone, CPU ms of one core:"
+    rows = [
+        ["receive a camera-second over RTSP, no decoding", f"{limits.demux:.1f}"],
+        ["decode it, every frame", f"{limits.decode:.1f}"],
+        ["scale what is sampled", f"{limits.scale:.1f}"],
+        *([f"encode a clip, {n} at once", f"{ms:.2f}"] for n, ms in limits.encode.items()),
+        *([f"score a window, {n} at once", f"{ms:.2f}"] for n, ms in limits.score.items()),
+        ["sum of a camera-second, at the cheapest batch", f"{limits.sum:.1f}"],
+    ]
+    yield from table(rows)
+
+
+def load_lines(loads: Sequence[Load], limits: Limits) -> Iterator[str]:
+    """The whole pipeline beside its limit."""
+    yield "The whole pipeline (`streamwatch run`, a process of its own), CPU ms of one core a camera-second:"
+    head = ["cameras", "windows/s", "worst", "age p95", "dropped", "CPU", "of limit", "counted", "overhead", "memory"]
+    rows = [head]
+    rows += [
+        [
+            str(load.cameras), f"{load.windows:.2f}", f"{load.worst:.2f}", f"≤ {load.age_p95:g} s",
+            f"{load.dropped:.0f}",
+            f"{load.cpu:.1f}", f"{load.cpu / limits.sum:.2f}", f"{load.counted:.1f}",
+            f"{load.overhead(limits.graphs):.1f}", f"{load.memory / 1e6:.0f} MB",
+        ]
+        for load in loads
+    ]  # fmt: skip
+    yield from table(rows)
+    stages = sorted({stage for load in loads for stage in load.stages})
+    yield "Where it goes (streamwatch_stage_seconds; `publish` is waiting, and left out):"
+    yield from table(
+        [
+            ["cameras", *stages, "uncounted"],
+            *(
+                [str(x.cameras), *(f"{x.stages.get(s, 0.0):.2f}" for s in stages), f"{x.cpu - x.counted:.2f}"]
+                for x in loads
+            ),
+        ]
+    )
+    fit = cameras_that_fit(list(loads))
+    if fit:
+        yield f"About {fit} such cameras fit on this machine, if they are elsewhere, with {1 - HEADROOM:.0%} to spare."
+    else:
+        yield f"At none of these numbers did every camera get {KEPT_UP:g} windows a second: try fewer --cameras."
+
+
+def startup_lines(found: Startup) -> Iterator[str]:
+    """Each time from the start of the process."""
+    yield "Seconds from the start of the process (the best of several):"
+    yield from table(
+        [
+            ["Python alone", f"{found.bare:.2f}"],
+            ["import streamwatch", f"{found.imported:.2f}"],
+            ["streamwatch --help", f"{found.help:.2f}"],
+            ["streamwatch run: answers over HTTP", f"{found.answering:.2f}"],
+            ["streamwatch run: its camera is online", f"{found.online:.2f}"],
+            [f"streamwatch run: first scored window (goal {GOAL:g})", f"{found.window:.2f}"],
+        ]
+    )
+
+
+def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Rows of words as lines: the first column to the left, the others to the right."""
+    rows = list(rows)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        padded = [word.rjust(width) for word, width in zip(row, widths, strict=True)]
+        yield "  ".join(["", row[0].ljust(widths[0]), *padded[1:]])
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            named = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(named, platform.machine())
+    except OSError:
+        return platform.machine()

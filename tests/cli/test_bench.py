@@ -1,0 +1,61 @@
+"""``streamwatch bench`` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamwatch.video.h264 import film_scene
+from streamwatch.video.synthetic import Scene
+from tests.cli.command import streamwatch
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(film_scene(Scene("walk", 0, (320, 180), 10.0, 4), tmp_path_factory.mktemp("video")))
+
+
+@pytest.mark.timeout(240)
+def test_everything_as_one_json_document(video: str, tmp_path: Path) -> None:
+    given = ["--video", video, "--data-dir", str(tmp_path), "--provider", "cpu"]
+    found = streamwatch("bench", "--cameras", "1,2", "--seconds", "2", "--json", *given, limit=200)
+    assert found.returncode == 0, found.stderr
+    report = json.loads(found.stdout)
+    assert report["schema"] == "streamwatch.bench/1"
+    assert [load["cameras"] for load in report["loads"]] == [1, 2]
+    assert report["machine"]["provider"] == "cpu"
+    assert all(load["ratio"] > 0 for load in report["loads"])
+
+
+@pytest.mark.timeout(240)
+def test_memory_of_a_further_camera(video: str, tmp_path: Path) -> None:
+    given = ["--video", video, "--data-dir", str(tmp_path), "--provider", "cpu"]
+    found = streamwatch("bench", "memory", "--cameras", "1,3", "--seconds", "1", "--json", *given, limit=200)
+    assert found.returncode == 0, found.stderr
+    report = json.loads(found.stdout)
+    assert set(report) == {"memory", "per_camera"}
+    assert -50e6 < report["per_camera"] < 200e6
+
+
+@pytest.mark.timeout(240)
+def test_rules_and_startup_for_people(video: str, tmp_path: Path) -> None:
+    found = streamwatch("bench", "startup", "--rounds", "1", "--video", video, "--data-dir", str(tmp_path), limit=200)
+    assert found.returncode == 0, found.stderr
+    assert "first scored window" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cameras", "many"], "--cameras many"),
+        (["--cameras", "0"], "--cameras 0"),
+        (["memory", "--cameras", "8"], "needs two numbers"),
+        (["--video", "/nowhere.mp4", "--cameras", "1"], "nowhere"),
+        (["--model", "/nowhere", "--cameras", "1"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(arguments: list[str], said: str, video: str, tmp_path: Path) -> None:
+    film = [] if "--video" in arguments else ["--video", video]
+    found = streamwatch("bench", *arguments, *film, "--data-dir", str(tmp_path))
+    assert found.returncode == 78
+    assert said in found.stderr
