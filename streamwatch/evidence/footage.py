@@ -18,7 +18,7 @@ GAPS = 100  # noted of one clip
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From ``begin`` (UTC s), at most ``longest`` seconds."""
+    """From ``begin`` (UTC s), at most ``longest`` seconds; what leads there from the last keyframe does not count."""
 
     begin: float
     longest: float
@@ -114,7 +114,7 @@ class Footage:
             self._format = form
         if self.until is not None and at > self.until:
             self.drawn = True
-        elif at - self.first > self._span.longest:
+        elif at - max(self.first, self._span.begin) > self._span.longest:
             self.end("length")
         elif not self.encoded and form != self._format:
             self.end("codec")

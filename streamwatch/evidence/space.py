@@ -14,6 +14,7 @@ __all__ = ["Space"]
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0  # s
+BATCH = 100  # incidents deleted at a time: each line about one is a sync, and cameras' packets do not wait
 EASE = 1.1  # so much more than the floor must be free before writing goes on
 
 
@@ -29,7 +30,10 @@ class Space:
         self._config = config
         self._ledger = ledger
         for place in ledger.deleted:  # perhaps a crash came between the line and the deed
-            self._remove(place)
+            try:
+                self._remove(place)
+            except EvidenceError as error:  # no reason not to start: alerts matter more
+                log.error("evidence: %s", error)
 
     @property
     def used(self) -> int:
@@ -50,16 +54,21 @@ class Space:
         return self.free
 
     def prune(self, now: float) -> int:
-        """Delete what is too old or too much at ``now`` (UTC s); how many incidents. Raises EvidenceError."""
+        """Delete what is too old or too much at ``now`` (UTC s), BATCH incidents at most; how many.
+
+        One that seems to be of the future, because the clock was wrong, does not keep the others. Raises EvidenceError.
+        """
         gone, used = 0, self.used
         for entry in list(self._ledger.kept.values()):
             reason = self._reason(entry, used, now)
             if reason is None:
-                break
+                continue
             self._ledger.delete(entry.place.id, now, reason)
             self._remove(entry.place)
             used -= entry.bytes
             gone += 1
+            if gone == BATCH:
+                break
         return gone
 
     def _reason(self, entry: Entry, used: int, now: float) -> str | None:

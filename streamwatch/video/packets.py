@@ -11,6 +11,7 @@ from streamwatch.video.annexb import parameter_sets
 __all__ = ["MAX_BYTES", "Codec", "Packet", "PacketRing", "Run"]
 
 MAX_BYTES = 32 << 20  # of one camera: 20 s at 12 Mbit/s
+MAX_PACKETS = 5000  # the same: a stream whose keyframes never come again must not be decoded from its beginning
 JUMP = 5.0  # seconds that a stream's clock may step; beyond it, or back, what follows is a run of its own
 GAP = 1.0  # seconds without a packet
 UNDATED = 8  # packets at the start of a stream that are kept until one says the time
@@ -68,8 +69,8 @@ class PacketRing:
     """The newest ``seconds`` of one camera, begun at a keyframe; at most ``max_bytes``.
 
     ``begin``, ``add`` and ``align`` belong to the camera's thread, the rest to any. ``now`` gives UTC seconds.
-    ``on_drop(packets, reason)`` hears of what could not be kept: ``bytes`` (too much for ``max_bytes``), ``keyframe``
-    (there was none before it), ``undated``. What merely is older than ``seconds`` is no drop.
+    ``on_drop(packets, reason)`` hears of what could not be kept: ``bytes`` (too much for ``max_bytes`` or MAX_PACKETS),
+    ``keyframe`` (there was none before it), ``undated``. What merely is older than ``seconds`` is no drop.
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class PacketRing:
         self._run: Run | None = None
         self._undated: list[tuple[bytes, bool, float]] = []
         self._last = 0  # pts
+        self._span: tuple[int, int] | None = None  # least and largest pts of the current run
+        self._count = 0  # packets
         self._open = False  # whether the newest group takes more
         self._number = 0
         self.size = 0  # bytes
@@ -95,6 +98,7 @@ class PacketRing:
     def begin(self, codec: Codec) -> None:
         """A new connection: what follows has a clock of its own."""
         self._run = Run(codec)
+        self._span = None
         self._open = False
         self._undated = []
 
@@ -112,8 +116,14 @@ class PacketRing:
         self._keep(data, pts, keyframe, self._now())
 
     def align(self, pts: float, at: float) -> None:
-        """The picture of the stream's time ``pts`` (s) was taken at ``at`` (UTC s)."""
-        if self._run is not None:
+        """The picture of the stream's time ``pts`` (s) was taken at ``at`` (UTC s).
+
+        A decoder that holds pictures back gives some of the run before, whose clock says nothing of this one.
+        """
+        if self._run is None:
+            return
+        ticks = pts / float(self._run.codec.time_base)
+        if self._span is None or self._span[0] - 1 <= ticks <= self._span[1] + 1:
             self._run.offset = at - pts
 
     def since(self, at: float) -> list[Packet]:
@@ -157,7 +167,10 @@ class PacketRing:
         return newest.number if newest is not None and newest.run is self._run else 0
 
     def _keep(self, data: bytes, pts: int, keyframe: bool, arrival: float) -> None:
+        before = self._run
         run = self._current(data, pts, keyframe)
+        least, largest = (pts, pts) if self._span is None or run is not before else self._span
+        self._span = min(least, pts), max(largest, pts)
         self._last = pts
         if not keyframe and not self._open:
             self._on_drop(1, "keyframe")
@@ -171,6 +184,7 @@ class PacketRing:
             group.packets.append(packet)
             group.size += len(data)
             self.size += len(data)
+            self._count += 1
             dropped = self._evict(packet)
         self._open = bool(self._groups)
         if dropped:
@@ -199,9 +213,13 @@ class PacketRing:
         """Let go of whole groups that are too old or too much; how many packets were too much."""
         dropped = 0
         while len(self._groups) > 1 and self._groups[1].packets[0].at <= newest.at - self._seconds:
-            self.size -= self._groups.popleft().size
-        while self.size > self._max_bytes and self._groups:
-            group = self._groups.popleft()
-            self.size -= group.size
-            dropped += len(group.packets)
+            self._forget()
+        while (self.size > self._max_bytes or self._count > MAX_PACKETS) and self._groups:
+            dropped += self._forget()
         return dropped
+
+    def _forget(self) -> int:
+        group = self._groups.popleft()
+        self.size -= group.size
+        self._count -= len(group.packets)
+        return len(group.packets)

@@ -45,7 +45,7 @@ class Sketch:
             return
         self._due = at + 1 / RATE
         self._ring.add(self._draw(picture), round(at / TIME_BASE), keyframe=True)
-        self._ring.align(0.0, 0.0)  # its times are UTC already
+        self._ring.align(at, at)  # its times are UTC already
 
     def _draw(self, picture: ArrayPicture) -> bytes:
         width, height = picture.shape

@@ -37,8 +37,10 @@ ID = "01KGEN0000ABCDEFGHJKMNPQRS"
 MODEL = ModelInfo("bundled", "1", "0" * 64)
 
 
-def make_video(path: Path, codec: str = "libx264", seconds: float = 10, *, bf: int = 0, bright: bool = False) -> Path:
-    """160×120 at 10 fps, a keyframe each second; ``bright``: a white square in the upper left on grey."""
+def make_video(
+    path: Path, codec: str = "libx264", seconds: float = 10, *, bf: int = 0, bright: bool = False, rare: bool = False
+) -> Path:  # fmt: skip
+    """160×120 at 10 fps, a keyframe each second (``rare``: one); ``bright``: a white square in the upper left."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
         assert isinstance(stream, av.VideoStream)
@@ -46,7 +48,7 @@ def make_video(path: Path, codec: str = "libx264", seconds: float = 10, *, bf: i
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.time_base = Fraction(1, 10)
         options: dict[str, dict[str, str]] = {
-            "libx264": {"g": "10", "bf": str(bf), "preset": "ultrafast"},
+            "libx264": {"g": "9999" if rare else "10", "bf": str(bf), "preset": "ultrafast"},
             "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:keyint=10"},
         }
         chosen = options.get(codec, {"g": "10"})

@@ -119,3 +119,13 @@ def test_a_finished_clip_stays(tmp_path: Path, video: Path) -> None:
     footage.stop("disk")
     assert (footage.written, footage.cut) == (True, "length")
     assert (tmp_path / "clip.mp4").exists()
+
+
+def test_keyframes_far_apart_cost_nothing_of_the_incident(tmp_path: Path) -> None:
+    """What leads from the last keyframe to the incident must be in the clip, but is not what it is about."""
+    ring = PacketRing(100, lambda: EPOCH)
+    fill(ring, make_video(tmp_path / "rare.mp4", seconds=20, rare=True))
+    footage = make_footage(tmp_path, ring, begin=15, longest=3)
+    footage.draw(EPOCH + 20, ROOM)
+    work(footage)
+    assert (footage.cut, footage.first, footage.last) == ("length", EPOCH, EPOCH + 18)

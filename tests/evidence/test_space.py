@@ -72,3 +72,30 @@ def test_below_the_floor_nothing_is_written_and_that_is_said_once(
 
 def test_a_floor_above_the_real_disk_stops_evidence(tmp_path: Path) -> None:
     assert not make_space(tmp_path, Ledger(tmp_path), min_free=1 << 60).look()
+
+
+def test_one_kept_by_a_clock_that_was_wrong_does_not_keep_the_others(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    places = [keep_incident(tmp_path, ledger, n, closed=EPOCH + (0 if n > 1 else 4000 * DAY)) for n in (1, 2)]
+    assert make_space(tmp_path, ledger, keep_days=2).prune(EPOCH + 3 * DAY) == 1
+    assert names(tmp_path) == {places[0].id}
+
+
+def test_no_more_than_a_batch_goes_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.evidence.space.BATCH", 2)
+    ledger = Ledger(tmp_path)
+    for number in (1, 2, 3):
+        keep_incident(tmp_path, ledger, number)
+    space = make_space(tmp_path, ledger, keep_days=1)
+    assert [space.prune(EPOCH + 3 * DAY) for _ in range(3)] == [2, 1, 0]
+
+
+def test_what_cannot_be_deleted_keeps_nobody_from_starting(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(tmp_path)
+    place = keep_incident(tmp_path, ledger, 1)
+    ledger.delete(place.id, EPOCH, "age")
+    clip = place.path(tmp_path, "clip")
+    clip.unlink()
+    clip.mkdir()
+    make_space(tmp_path, Ledger(tmp_path))
+    assert f"{place.id} cannot be deleted" in caplog.text

@@ -162,3 +162,27 @@ def test_readers_see_whole_groups_while_the_camera_writes(video: Path) -> None:
     done.set()
     reader.join(10)
     assert faults == []
+
+
+def test_a_picture_of_the_run_before_says_nothing_of_the_new_clock() -> None:
+    """With B-frames a decoder gives the last pictures of the old clock after the first packet of the new one."""
+    feed = Feed(seconds=3).add(*range(30))
+    feed.add(36_000)  # an hour ahead
+    feed.ring.align(2.9, EPOCH + 2.9)
+    feed.now = EPOCH + 3.1
+    feed.add(36_001)
+    assert feed.kept()[0] == 0, "nothing was thrown away as too old"
+    feed.ring.align(3600.0, EPOCH + 3.0)
+    feed.add(36_002)
+    assert feed.ring.since(0)[-1].at == pytest.approx(EPOCH + 3.2)
+
+
+def test_a_stream_without_a_second_keyframe_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.video.packets.MAX_PACKETS", 50)
+    feed = Feed(seconds=3)
+    feed.ring.add(bytes(100), 0, True)
+    for at in range(1, 60):
+        feed.ring.add(bytes(100), at, False)
+    assert (feed.kept(), feed.ring.size) == ([], 0)
+    assert feed.dropped == [(51, "bytes")] + [(1, "keyframe")] * 9
+    assert feed.add(60, 61).kept() == [60, 61]
