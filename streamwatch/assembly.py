@@ -158,6 +158,7 @@ class Assembly:
             lambda: self.evaluation.storing,
         )
         health.also(lambda: self.orders.degraded)
+        health.also(self.evidence.degraded)
         return health
 
     def _build_broker(self, config: Config) -> None:

@@ -34,6 +34,7 @@ SCENES = {
     "lobby": Scene("talk", seed=2, duration=24),
 }
 PRINTED = {"new": "ALERT", "update": "  ...", "end": "  end"}
+KEPT = {"clip": " clip", "snapshot": " shot"}
 
 
 class Demo:
@@ -148,7 +149,8 @@ class Demo:
     def _print(self, topic: str, alert: dict[str, Any]) -> None:
         at = time.strftime("%H:%M:%S", time.localtime(alert["time"]))
         kept = alert["type"] == "update" and alert["end_time"] is not None  # said after the end: where to look
-        label, where = (" clip", alert["clip"]) if kept else (PRINTED[alert["type"]], topic)
+        found = next((kind for kind in ("clip", "snapshot") if alert[kind] is not None), None)
+        label, where = (KEPT[found], alert[found]) if kept and found else (PRINTED[alert["type"]], topic)
         self._say(f"{time.monotonic() - self._began:6.1f} s  {label:5s} {at}  {alert['summary']}   [{where}]")
 
 

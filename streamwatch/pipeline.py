@@ -119,6 +119,7 @@ class Pipeline:
             raise worker.error
         now = time.monotonic()
         self._stages.cameras.supervise(now)
+        self._stages.evidence.supervise(now)
         self._stages.reload.turn()
         if now - self._tended >= TEND:
             self._tended = now

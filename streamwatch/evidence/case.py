@@ -1,5 +1,6 @@
 """One incident: what is gathered about it from its first alert to its record."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -54,7 +55,9 @@ class Case:
         self._heard = 0
         self._best = -1.0
         self._wanted: float | None = alert.time  # UTC s of the picture to take
-        self._shot = -PAUSE  # when the last was taken (monotonic s)
+        self.shot = -PAUSE  # when the last was taken (monotonic s)
+        self.told = False  # whether its last alert was given
+        self.due = 0.0  # when its record may be tried (monotonic s)
 
     def hear(self, alert: Alert) -> None:
         """A further alert of the incident."""
@@ -76,13 +79,13 @@ class Case:
     def take_snapshot(self, now: float) -> Still | None:
         """The picture that is wanted, once it is there; it is on the disk then. Raises EvidenceError."""
         wanted = self._wanted
-        if wanted is None or time.monotonic() - self._shot < PAUSE:
+        if wanted is None or time.monotonic() - self.shot < PAUSE:
             return None
         packets = self._view.ring.around(wanted)
         if now < wanted + LATE and not (packets and packets[-1].at > wanted):
             return None
         self._wanted = None
-        self._shot = time.monotonic()
+        self.shot = time.monotonic()
         still = take_still(packets, wanted, self._view.masks)
         write_file(self.place.path(self._folder, "snapshot"), still.full)
         self.snapshot = {
@@ -123,6 +126,11 @@ class Case:
         write_file(self.place.path(self._folder, "json"), data)
         size = len(data) + sum(int(str(part["bytes"])) for part in (clip, self.snapshot) if part is not None)
         return replace(entry, bytes=size, sha256=hashlib.sha256(data).hexdigest())
+
+    def withdraw(self) -> None:
+        """Take the record back: the ledger could not be written, and its number is the next incident's."""
+        with contextlib.suppress(OSError):
+            self.place.path(self._folder, "json").unlink(missing_ok=True)
 
     def _clip(self) -> dict[str, object] | None:
         footage = self.footage

@@ -20,12 +20,14 @@ __all__ = ["Keeper"]
 log = logging.getLogger(__name__)
 
 RESERVE = 15.0  # seconds of a ring beyond pre_s: a rule's ``for``, the model, and a busy disk take time
+RETRY = 30.0  # seconds until a thread that raised is started again
 
 
 class Keeper:
     """All evidence of one pipeline; without ``evidence.enabled`` there is no ring, no thread and no file.
 
-    A fault in its thread ends evidence, never the pipeline. Raises ConfigError if the folder cannot be used.
+    A fault in its thread ends evidence for RETRY seconds, never the pipeline. Raises ConfigError if the folder cannot
+    be used.
     """
 
     def __init__(self, config: Config, outlet: Outlet, metrics: Metrics, now: Callable[[], float]) -> None:
@@ -35,6 +37,7 @@ class Keeper:
         self._views: dict[str, View] = {}
         self._recorder: Recorder | None = None
         self._worker: Worker | None = None
+        self._due: float | None = None  # monotonic time at which a failed one is started again
         if not config.evidence.enabled:
             return
         seconds = config.evidence.pre_s + RESERVE
@@ -71,6 +74,25 @@ class Keeper:
         if self._worker is not None:
             self._worker.start()
 
+    def supervise(self, now: float) -> None:
+        """Start the thread again RETRY seconds after it failed; ``now`` is monotonic."""
+        if self._recorder is None or self._worker is None or self._worker.error is None:
+            return
+        if self._due is None:
+            self._due = now + RETRY
+        elif now >= self._due:
+            self._due = None
+            self._worker = Worker(self._worker.name, self._recorder.run, self._died)
+            self._worker.start()
+
+    def degraded(self) -> list[str]:
+        """What is not as it should be, a line each."""
+        if self._recorder is None or self._worker is None:
+            return []
+        if self._worker.error is not None:
+            return ["evidence: its thread failed and is started again; until then there is none"]
+        return self._recorder.degraded
+
     def stop(self, limit: float) -> list[str]:
         """Finish what is open; the name of the thread if it did not end within ``limit`` seconds."""
         return [] if self._worker is None else end_worker(self._worker, limit)
@@ -84,4 +106,4 @@ class Keeper:
 
     def _died(self, worker: Worker) -> None:
         self._metrics.evidence_writing.set(0)
-        log.error("%s failed: there is no evidence until the next start, alerts go on\n%s", worker.name, worker.trace)
+        log.error("%s failed; it is started again in %.0f s, alerts go on\n%s", worker.name, RETRY, worker.trace)

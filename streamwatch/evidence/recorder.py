@@ -13,11 +13,13 @@ from math import inf
 from pathlib import Path
 
 from streamwatch.config import EvidenceConfig
-from streamwatch.errors import EvidenceError, SinkError
+from streamwatch.errors import EvidenceError
 from streamwatch.evidence.case import Case, View
+from streamwatch.evidence.last_words import LastWords
 from streamwatch.evidence.ledger import Entry, Ledger
+from streamwatch.evidence.losses import Losses
 from streamwatch.evidence.salvage import salvage
-from streamwatch.evidence.space import Space
+from streamwatch.evidence.space import BATCH, Space
 from streamwatch.evidence.vault import Place, is_incident
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection
@@ -34,11 +36,11 @@ OPEN = 64  # incidents at a time
 RECENT = 64  # detections of each camera kept, since an incident begins before its first alert
 HELD = 256 << 20  # bytes of packets that may wait to be encoded
 TURN = 0.2  # s
-SLICE = 0.5  # s that encoding may take of a turn
+SLICE = 0.5  # s that encoding may take of a turn, and as many that pictures may
 LOOK = 5.0  # s between looks at the disk
 PRUNE = 60.0  # s
+STUCK = 30.0  # s without a turn that are worth a word
 FAREWELL = 2.0  # s that clips get at the end of the process
-UNTOLD = 1000  # alerts that wait for the store
 NICE = 5  # of this thread: cameras and inference come first
 
 
@@ -81,9 +83,10 @@ class Recorder:
         self._cases: dict[str, Case] = {}
         self._recent: dict[str, deque[Detection]] = {name: deque(maxlen=RECENT) for name in views}
         self._told: dict[str, tuple[str | None, str | None]] = {}  # incident → snapshot, clip
-        self._untold: deque[Alert] = deque(maxlen=UNTOLD)
-        self._complained: set[str] = set()
-        self._turned = self._looked = self._pruned = -PRUNE
+        self._losses = Losses(metrics.evidence_dropped)
+        self._words = LastWords(outlet.publish, metrics, self._losses)
+        self._turned = time.monotonic()
+        self._looked = self._pruned = -PRUNE
         metrics.evidence_bytes.set(self._space.used)
         metrics.evidence_writing.set(1)
 
@@ -94,7 +97,7 @@ class Recorder:
                 raise queue.Full
             self._queue.put_nowait(item)
         except queue.Full:
-            self._drop("queue")
+            self._losses.count("queue")
 
     def decorate(self, alert: Alert) -> Alert:
         """``alert`` with what is there of its incident's snapshot and clip."""
@@ -110,12 +113,23 @@ class Recorder:
         path = None if place is None else place.path(self._folder, kind)
         return path if path is not None and path.is_file() else None
 
+    @property
+    def degraded(self) -> list[str]:
+        """What is not as it should be, a line each."""
+        found = [] if self._space.free else ["evidence: the disk has less than evidence.min_free left, none is written"]
+        still = time.monotonic() - self._turned
+        return found if still < STUCK else [*found, f"evidence: its thread has not moved for {still:.0f} s"]
+
     def run(self, stop: threading.Event) -> None:
-        """Gather until ``stop`` is set and nothing is queued; then finish what is open, within about FAREWELL."""
+        """Gather until ``stop`` is set and nothing is queued; then finish what is open, within about FAREWELL.
+
+        May be run again after it raised: what was open then is closed as it is.
+        """
+        self._give_up()
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while not (stop.is_set() and self._queue.empty()):
-            self._take(0.0 if stop.is_set() else TURN if self._cases or self._untold else 1.0)
+            self._take(0.0 if stop.is_set() else TURN if self._cases or self._words else 1.0)
             if time.monotonic() - self._turned >= TURN or stop.is_set():
                 self._turned = time.monotonic()
                 self._turn(SLICE)
@@ -145,47 +159,62 @@ class Recorder:
 
     def _open(self, alert: Alert) -> None:
         view = self._views.get(alert.camera)
-        if view is None:
+        if view is None or alert.id in self._ledger.kept:  # closed because of a fault
             return
         if len(self._cases) >= OPEN or not self._space.free:
-            self._drop("disk" if not self._space.free else "too_many")
+            self._losses.count("disk" if not self._space.free else "too_many")
             return
         try:
             case = self._cases[alert.id] = Case(alert, view, self._config, self._folder)
         except (EvidenceError, OverflowError, ValueError) as error:  # a time that no calendar has
-            self._complain(f"incident {alert.id}: {error}", "error")
+            self._losses.complain(f"incident {alert.id}: {error}", "error")
             return
         since = alert.start_time - self._config.pre_s
         case.observe(detection for detection in self._recent[alert.camera] if detection.end >= since)
 
     def _turn(self, patience: float) -> None:
-        """One look at everything; encoding gets ``patience`` seconds of it."""
+        """One look at everything; pictures and encoding get ``patience`` seconds of it each."""
         now = self._now()
         self._look(now)
-        for case in self._cases.values():
-            case.footage.draw(now, HELD - sum(other.footage.held for other in self._cases.values()))
-            if self._space.free:
-                self._photograph(case, now)
+        self._draw(now)
+        if self._space.free:
+            self._photograph(now, time.monotonic() + patience)
         deadline = time.monotonic() + patience
-        # copies first, they are quick; of the others one at a time, in the order in which they began
-        for case in sorted(self._cases.values(), key=lambda case: case.footage.encoded):
-            case.footage.work(deadline if case.footage.encoded else inf)
+        for case in list(self._cases.values()):  # one at a time, in the order in which they began
+            if case.footage.encoded:
+                case.footage.work(deadline)
             self._tell(case)
             if case.ended and case.footage.done:
                 self._close(case)
-        self._publish()
+        self._words.turn()
         for name, view in self._views.items():
             self._metrics.evidence_ring_bytes.labels(name).set(view.ring.size)
 
-    def _photograph(self, case: Case, now: float) -> None:
-        try:
-            still = case.take_snapshot(now)
-        except EvidenceError as error:
-            self._complain(f"incident {case.alert.id} at {case.alert.camera}: no snapshot: {error}", "snapshot")
-            return
-        if still is not None:
+    def _draw(self, now: float) -> None:
+        """All that the rings will forget, first; then the copies, which are quick and need no room of the others."""
+        for case in self._cases.values():
+            encoding = sum(other.footage.held for other in self._cases.values() if other.footage.encoded)
+            case.footage.draw(now, HELD - encoding if case.footage.encoded else HELD)
+        for case in self._cases.values():
+            if not case.footage.encoded:
+                case.footage.work(inf)
+
+    def _photograph(self, now: float, deadline: float) -> None:
+        """Pictures that are wanted, one at least; an incident that has none comes first. Each decodes a whole GOP."""
+        for case in sorted(self._cases.values(), key=lambda case: case.shot):
+            try:
+                still = case.take_snapshot(now)
+            except EvidenceError as error:
+                self._losses.complain(
+                    f"incident {case.alert.id} at {case.alert.camera}: no snapshot: {error}", "snapshot"
+                )
+                continue
+            if still is None:
+                continue
             self._metrics.evidence_files.labels(case.alert.camera, "snapshot").inc()
             self._outlet.picture(case.alert.camera, case.alert.rule, still.small)
+            if time.monotonic() >= deadline:
+                return
 
     def _tell(self, case: Case) -> None:
         """Have the incident's next alerts name what is there."""
@@ -194,39 +223,42 @@ class Recorder:
         if snapshot or clip:
             self._told[case.alert.id] = snapshot, clip
 
-    def _close(self, case: Case) -> None:
-        alert, footage, now = case.alert, case.footage, self._now()
-        entry = Entry(0, case.place, alert.start_time, alert.end_time or alert.time, now, 0, "", "")
+    def _close(self, case: Case, last: bool = False) -> None:
+        """Write its record and let go of it. What a full disk refuses is tried again, but not the ``last`` time."""
+        if not last and time.monotonic() < case.due:
+            return
+        if not case.told:
+            case.told = True
+            self._announce(case)
+        alert = case.alert
+        entry = Entry(0, case.place, alert.start_time, alert.end_time or alert.time, self._now(), 0, "", "")
         try:
             self._ledger.add(case.close(self._ledger.next(entry)))
-        except (EvidenceError, ValueError) as error:
-            self._complain(f"incident {alert.id} at {alert.camera}: no record: {error}", "record")
-        del self._cases[alert.id]
-        snapshot, clip = self._told.pop(alert.id, (None, None))
+        except EvidenceError as error:
+            case.withdraw()
+            case.due = time.monotonic() + LOOK
+            self._losses.say(f"incident {alert.id} at {alert.camera}: no record yet: {error}", "record")
+            if not last:
+                return
+            self._losses.count("record")
+        except ValueError as error:  # scores that JSON cannot hold
+            self._losses.complain(f"incident {alert.id} at {alert.camera}: no record: {error}", "record")
+        self._cases.pop(alert.id, None)
+        self._told.pop(alert.id, None)
+        self._metrics.evidence_bytes.set(self._space.used)
+
+    def _announce(self, case: Case) -> None:
+        """Have its last alert say what there is."""
+        alert, footage, now = case.alert, case.footage, self._now()
+        snapshot, clip = self._told.get(alert.id, (None, None))
         if clip is not None:
             self._metrics.evidence_files.labels(alert.camera, "clip").inc()
             self._metrics.evidence_delay.observe(max(0.0, now - (footage.until or now)))
         else:
-            self._complain(f"incident {alert.id} at {alert.camera}: no clip", footage.cut or "no_packets")
-        self._metrics.evidence_bytes.set(self._space.used)
+            self._losses.complain(f"incident {alert.id} at {alert.camera}: no clip", footage.cut or "no_packets")
         if snapshot or clip:
             kind = AlertType.UPDATE
-            self._tell_later(replace(alert, seq=alert.seq + 1, type=kind, time=now, snapshot=snapshot, clip=clip))
-
-    def _tell_later(self, alert: Alert) -> None:
-        if len(self._untold) == UNTOLD:
-            self._drop("untold")
-        self._untold.append(alert)
-
-    def _publish(self) -> None:
-        try:
-            while self._untold:
-                alert = self._untold[0]
-                self._outlet.publish(alert)
-                self._untold.popleft()
-                self._metrics.alerts.labels(alert.camera, alert.rule, alert.type.value).inc()
-        except SinkError:  # said by whoever else stores alerts
-            return
+            self._words.add(replace(alert, seq=alert.seq + 1, type=kind, time=now, snapshot=snapshot, clip=clip))
 
     def _look(self, now: float) -> None:
         if time.monotonic() - self._looked < LOOK:
@@ -237,13 +269,14 @@ class Recorder:
                 for case in self._cases.values():
                     case.footage.stop("disk")
             if time.monotonic() - self._pruned >= PRUNE:
-                self._pruned = time.monotonic()
                 if gone := self._space.prune(now):
                     log.info("evidence of %d incidents was older than %g days or beyond its size, and deleted",
                              gone, self._config.keep_days)  # fmt: skip
+                if gone < BATCH:
+                    self._pruned = time.monotonic()
                 self._metrics.evidence_bytes.set(self._space.used)
         except (EvidenceError, OSError) as error:
-            self._complain(f"old evidence: {error}", "retention")
+            self._losses.complain(f"old evidence: {error}", "retention")
         self._metrics.evidence_writing.set(self._space.free)
 
     def _finish(self) -> None:
@@ -251,21 +284,17 @@ class Recorder:
         for case in self._cases.values():
             case.footage.draw(self._now(), HELD)
             case.footage.end("shutdown")
-        self._turn(FAREWELL)
+        self._turn(FAREWELL / 2)
         for case in list(self._cases.values()):
             case.footage.stop("shutdown")
             self._tell(case)
-            self._close(case)
-        self._publish()
-        for _ in self._untold:
-            self._drop("untold")
+            self._close(case, last=True)
+        self._words.end()
 
-    def _drop(self, reason: str) -> None:
-        self._metrics.evidence_dropped.labels(reason).inc()
-
-    def _complain(self, text: str, reason: str) -> None:
-        """Count it, and say it if it is the first of its reason."""
-        self._drop(reason)
-        if reason not in self._complained:
-            self._complained.add(reason)
-            log.error("evidence: %s (%s; further ones are counted only)", text, reason)
+    def _give_up(self) -> None:
+        """Close what a fault left open, each taken away first: it may be the one that the fault is in."""
+        while self._cases:
+            _, case = self._cases.popitem()
+            case.footage.stop("fault")
+            self._tell(case)
+            self._close(case, last=True)

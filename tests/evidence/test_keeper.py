@@ -1,10 +1,12 @@
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from streamwatch.config import Config
 from streamwatch.errors import ConfigError
-from streamwatch.evidence.keeper import Keeper
+from streamwatch.evidence.keeper import RETRY, Keeper
 from streamwatch.evidence.recorder import Outlet
 from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import Alert
@@ -16,6 +18,13 @@ def make_keeper(folder: Path, told: list[Alert], enabled: bool = True) -> Keeper
     evidence = {"enabled": enabled, "min_free": 0}
     config = Config.model_validate({"cameras": cameras, "data_dir": folder, "evidence": evidence})
     return Keeper(config, Outlet(told.append, lambda camera, rule, jpeg: None), Metrics(), lambda: EPOCH + 4)
+
+
+def wait_for(condition: Callable[[], object], limit: float = 30) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_what_a_camera_leaves_becomes_evidence(tmp_path: Path, video: Path) -> None:
@@ -60,6 +69,27 @@ def test_a_fault_in_its_thread_ends_evidence_and_nothing_else(
     monkeypatch.setattr("streamwatch.evidence.recorder.Recorder._turn", fail)
     keeper = make_keeper(tmp_path, [])
     keeper.start()
-    assert keeper.stop(10) == []
+    wait_for(keeper.degraded)
     assert "a fault of ours" in caplog.text
+    assert "its thread failed" in keeper.degraded()[0]
     keeper.put(make_alert())
+    assert keeper.stop(10) == []
+
+
+def test_its_thread_is_started_again_slowly(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Alert] = []
+    keeper = make_keeper(tmp_path, told)
+    keeper.start()
+    keeper.put(None)  # type: ignore[arg-type]
+    wait_for(keeper.degraded)
+    keeper.supervise(1000.0)
+    keeper.supervise(1000.0 + RETRY - 1)
+    assert keeper.degraded()
+    keeper.supervise(1000.0 + RETRY)
+    assert keeper.degraded() == []
+    ring = keeper.ring("dock")
+    assert ring is not None
+    fill(ring, video)
+    keeper.deliver(make_alert())
+    assert keeper.stop(30) == []
+    assert [alert.clip is None for alert in told] == [True, False]

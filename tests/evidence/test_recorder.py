@@ -8,8 +8,9 @@ import pytest
 
 from streamwatch.config import EvidenceConfig
 from streamwatch.errors import SinkError
-from streamwatch.evidence.case import View
+from streamwatch.evidence.case import Case, View
 from streamwatch.evidence.recorder import Outlet, Recorder
+from streamwatch.evidence.still import Still
 from streamwatch.evidence.vault import read_record
 from streamwatch.evidence.verify import verify
 from streamwatch.metrics import Metrics
@@ -236,3 +237,105 @@ def test_only_so_many_incidents_are_open_at_once(begin: Callable[..., Stage], mo
     stage.recorder.put(make_alert())
     stage.recorder.put(make_alert(incident=OTHER))
     stage.until(lambda: stage.dropped("too_many") == 1)
+
+
+def test_a_record_that_cannot_be_written_is_written_later(
+    begin: Callable[..., Stage], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its files would count for nothing, and no retention would ever find them."""
+    monkeypatch.setattr("streamwatch.evidence.recorder.LOOK", 0.1)
+    stage = begin()
+    blocked = stage.folder / "ledger.jsonl"
+    blocked.mkdir()  # as good as a disk that refuses to write
+    fill(stage.ring, video)
+    stage.recorder.put(make_alert())
+    stage.recorder.put(make_alert(AlertType.END, 6.0, seq=1))
+    stage.now = EPOCH + 9
+    stage.until(lambda: stage.told)  # where clip and snapshot are is told all the same
+    assert stage.recorder.find(ID, "clip")
+    time.sleep(0.5)
+    blocked.rmdir()
+    stage.until(lambda: verify(stage.folder).incidents == 1)
+    assert verify(stage.folder).faults == ()
+    assert len(stage.told) == 1
+    assert stage.dropped("record") == 0
+
+
+def test_many_incidents_at_once_lose_nothing_while_pictures_are_taken(
+    begin: Callable[..., Stage], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flicker of the mains alarms every camera: a picture may take a second, and the rings go on meanwhile."""
+    stage = begin()
+    ring = PacketRing(4, lambda: stage.now)  # the recorder has three seconds until the first packet is gone
+    stage.recorder._views["gate"] = View(ring)  # type: ignore[index]
+    stage.recorder._recent["gate"] = deque(maxlen=1)
+    taken = Case.take_snapshot
+
+    def slow(case: Case, now: float) -> Still | None:
+        still = taken(case, now)
+        if still is not None and case.alert.camera == "dock":
+            fill(ring, video, start=EPOCH + 10)  # so long does it take
+        return still
+
+    monkeypatch.setattr(Case, "take_snapshot", slow)
+    stage.stop()  # so that both incidents are in one turn
+    fill(stage.ring, video)
+    fill(ring, video)
+    stage.recorder._hear(make_alert())
+    stage.recorder._hear(replace(make_alert(incident=OTHER), camera="gate", start_time=EPOCH + 9))
+    stage.recorder._turn(1.0)
+    assert len(stage.shown) == 1, "of the other one the ring holds only what came later"
+    footage = stage.recorder._cases[OTHER].footage
+    footage.stop("test")
+    assert footage.first == EPOCH + 7
+
+
+def test_a_copy_needs_no_room_of_those_that_are_encoded(
+    begin: Callable[..., Stage], bright: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.evidence.recorder.SLICE", 0.0)
+    monkeypatch.setattr("streamwatch.evidence.recorder.FAREWELL", 0.0)
+    stage = begin(masks=MASK)
+    plain = PacketRing(30, lambda: stage.now)
+    stage.recorder._views["gate"] = View(plain)  # type: ignore[index]
+    stage.recorder._recent["gate"] = deque(maxlen=1)
+    fill(stage.ring, bright)
+    fill(plain, video)
+    monkeypatch.setattr("streamwatch.evidence.recorder.HELD", max(stage.ring.size, plain.size) + 1)
+    stage.recorder.put(make_alert())
+    stage.until(lambda: stage.shown)
+    stage.recorder.put(replace(make_alert(incident=OTHER), camera="gate"))
+    stage.recorder.put(replace(make_alert(AlertType.END, 6.0, seq=1, incident=OTHER), camera="gate"))
+    stage.now = EPOCH + 9
+    stage.until(lambda: stage.told)
+    record = read_record(stage.folder / f"gate/2026-02-02/{OTHER}.json")
+    assert record["clip"]["cut"] is None
+
+
+def test_what_a_fault_left_open_is_closed_by_the_next_run_and_not_opened_again(tmp_path: Path, video: Path) -> None:
+    stage = Stage(tmp_path / "evidence")
+    fill(stage.ring, video)
+    stage.recorder.put(make_alert())
+    stage.until(lambda: stage.shown)
+    stage.recorder.put(None)  # type: ignore[arg-type]  # nothing that it knows
+    assert stage.worker.join(LIMIT)
+    assert isinstance(stage.worker.error, AttributeError)
+    stage.worker = Worker("sink:evidence", stage.recorder.run)
+    stage.worker.start()
+    stage.until(lambda: stage.told)
+    stage.recorder.put(make_alert(AlertType.UPDATE, 5.0, seq=1))
+    stage.stop()
+    assert [alert.snapshot is not None for alert in stage.told] == [True]
+    record = read_record(stage.folder / f"dock/2026-02-02/{ID}.json")
+    assert (record["clip"], record["cut"]) == (None, "fault")
+    report = verify(stage.folder)
+    assert (report.faults, report.incidents) == ((), 1)
+
+
+def test_what_is_wrong_with_it_can_be_asked(begin: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert begin().recorder.degraded == []
+    stage = begin(min_free=1 << 60)
+    stage.until(lambda: stage.recorder.degraded)
+    assert "min_free" in stage.recorder.degraded[0]
+    monkeypatch.setattr("streamwatch.evidence.recorder.STUCK", -1.0)
+    assert "has not moved" in stage.recorder.degraded[1]
