@@ -59,8 +59,8 @@ earlier; severity stays as it was. It is in memory: a reload keeps it, with the 
 whoever publishes must leave them out, and they count no ``seq``. At its end an incident that still fires (or warns) is
 announced by its ``new``, at that time; one that had been announced before is told again by one ``update`` if there was
 anything to tell. The end of what was announced is always told, the end of what was not never. What nobody was told of
-inhibits nothing. A snooze outlives a reload, not a restart, and ends early if the clock given to ``tick`` was set back:
-then alerts come again.
+inhibits nothing. A rule with ``on_cameras`` is snoozed as a whole only. A snooze outlives a reload, not a restart, and
+ends early if the clock given to ``tick`` was set back: then alerts come again.
 
 **Severity.** ``escalate: [{after: 30s, severity: critical}]`` raises it on the first detection that matches so long
 after firing began; ``{count: 3, in: 1h, severity: critical}`` for the third incident of the rule on the camera to begin
@@ -94,7 +94,7 @@ clock set back. All is in memory: a restart forgets, acknowledgements and snooze
 ``rule_hash`` goes on as if nothing had happened: conditions, partial matches, pending and firing incidents, cooldown,
 repetitions. One whose text changed at all ends what fires with ``changed``, one that is gone with ``removed``; what was
 pending lapses. A rule changed or new knows nothing yet: a sequence half matched starts again, there is no cooldown.
-The state of a camera is known to it. ``inhibited_by`` means the rules now in force.
+The state of a camera is known to it, and its ids are others than before. ``inhibited_by`` means the rules now in force.
 
 **Several cameras.** A rule with ``on_cameras`` has one state and one incident for the site; one with
 ``group_by: [rule]`` is evaluated on each camera by itself, and its incidents are told as one (``group.py``). Both hear

@@ -153,7 +153,7 @@ def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule])
     if isfinite(now):
         alerts += _pass_time(book, ticked, now + LATENESS)
         alerts += book.close(now, "end_of_log")
-    alerts.sort(key=lambda alert: (alert.time, alert.camera, alert.rule, alert.seq))
+    alerts.sort(key=lambda alert: (alert.time, alert.camera, alert.rule))  # of one rule they stay in order
     coverage = tuple(sights[camera].coverage(camera) for camera in sorted(sights))
     return Replay(tuple(alerts), _firings(alerts), coverage, dict(sorted(book.errors.items())), sum(book.late.values()))
 

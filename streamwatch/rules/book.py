@@ -50,8 +50,13 @@ class RuleBook:
 
     def tick(self, at: float) -> tuple[Alert, ...]:
         """Let time pass without detections: it is ``at`` (UTC s) now. Call it about once a second."""
+        snoozes = self.snoozes
         alerts = self._alone.tick(at)
-        return alerts if self._site is None else alerts + self._site.tick(at, at - self._lateness)
+        if self._site is None:
+            return alerts
+        due = at - self._lateness
+        alerts += self._site.tick(at, due)
+        return alerts if self.snoozes is snoozes else alerts + self._site.rouse(due)
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
         """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise."""
@@ -101,7 +106,7 @@ class RuleBook:
     def snooze(self, order: Snooze, at: float) -> tuple[Alert, ...]:
         """Withhold alerts, or no longer, from ``at`` (UTC s) on. Raises OrderError; nothing changes then."""
         alerts = self._alone.snooze(order, at)
-        return alerts if self._site is None else alerts + self._site.snooze(order, at)
+        return alerts if self._site is None else alerts + self._site.rouse(at)
 
     def _join(self) -> None:
         """Have a part for rules across cameras exactly if there are any."""

@@ -7,8 +7,10 @@ the peak the highest of all; ``summary``, scores and ``why`` are those of the ca
 is acknowledged only a camera that joins is told of, and the end. What a snooze withholds on a camera does not count.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
+from streamwatch.errors import OrderError
 from streamwatch.rules.alert import Acknowledged, Alert, AlertType, Incident, IncidentState
 from streamwatch.rules.severity import gravest
 from streamwatch.rules.watch import HEARTBEAT, PEAK_PAUSE, PEAK_STEP
@@ -40,7 +42,7 @@ class Group:
 
     def hear(self, alert: Alert) -> tuple[Alert, ...]:
         """What the group says to the alert of one camera."""
-        if alert.snoozed:
+        if alert.snoozed or (alert.type is AlertType.END and self._open.get(alert.camera) != alert.id):
             return ()
         joined = alert.camera not in self._cameras
         if joined:
@@ -53,16 +55,27 @@ class Group:
         self._open[alert.camera] = alert.id
         if self._opened is None and alert.state is not IncidentState.PENDING:
             self._opened = alert.time
-        self._acknowledged = self._acknowledged or alert.acknowledged
         if self._first is None:
             self._first = alert
             return (self._say(alert, AlertType.NEW),)
         return (self._say(alert, AlertType.UPDATE),) if joined or self._worth_saying(alert) else ()
 
-    def member(self, incident: str) -> str:
-        """If ``incident`` is the group's id, that of one open on one of its cameras; else ``incident``."""
-        mine = self._first is not None and self._first.id == incident
-        return next(iter(self._open.values()), incident) if mine else incident
+    def told(self) -> str | None:
+        """The id of the open incident."""
+        return None if self._first is None else self._first.id
+
+    def members(self) -> Collection[str]:
+        """The ids of the cameras' incidents that are open in it."""
+        return self._open.values()
+
+    def acknowledge(self, by: Acknowledged) -> Alert:
+        """Take note of the open incident. Raises OrderError if it does not fire, or somebody has."""
+        if self._sent is None or self._opened is None:
+            raise OrderError("is pending: it can be acknowledged once it fires")
+        if self._acknowledged is not None:
+            raise OrderError("is already acknowledged")
+        self._acknowledged = by
+        return self._say(replace(self._sent, time=by.time, why=None), AlertType.UPDATE)
 
     def incident(self) -> Incident | None:
         """The open incident."""

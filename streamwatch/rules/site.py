@@ -8,15 +8,14 @@ and zone: whatever the order in which they came, the alerts are the same.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from heapq import heappop, heappush
 from math import floor, inf, isfinite, nextafter
 
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.rules.alert import Alert, Cause, Incident, IncidentState
+from streamwatch.rules.alert import Acknowledged, Alert, Cause, Incident, IncidentState
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.group import Group
-from streamwatch.rules.order import Acknowledge, Snooze
+from streamwatch.rules.order import Acknowledge
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.watches import Watches
 
@@ -91,22 +90,25 @@ class Site:
         return self._flush() + self._say(self.watches.close(at, reason))
 
     def acknowledge(self, order: Acknowledge, at: float) -> tuple[Alert, ...]:
-        """As ``RuleBook.acknowledge``; of a group it is one of the cameras' incidents that remembers it."""
+        """As ``RuleBook.acknowledge``; a group remembers it itself, whichever of its cameras fire."""
         for group in self._groups.values():
-            order = replace(order, id=group.member(order.id))
+            if group.told() == order.id:
+                return (group.acknowledge(Acknowledged(at, order.by, order.note)),)
         return self._say(self.watches.acknowledge(order, at))
 
-    def snooze(self, order: Snooze, at: float) -> tuple[Alert, ...]:
-        """As ``RuleBook.snooze``."""
-        return self._say(self.watches.snooze(order, at))
+    def rouse(self, at: float) -> tuple[Alert, ...]:
+        """The snoozes in force are others now."""
+        return self._say(self.watches.rouse(at))
 
     def incidents(self) -> tuple[Incident, ...]:
-        """Those open now: of a group one that fires, and those pending on each camera."""
+        """Those open now: of a group the one told of, and those pending on each camera that are not part of it."""
         found = [group.incident() for group in self._groups.values()]
+        members = {incident for group in self._groups.values() for incident in group.members()}
         alone = (
             incident
             for incident in self.watches.incidents()
-            if incident.rule not in self._grouped or incident.state is IncidentState.PENDING
+            if incident.rule not in self._grouped
+            or (incident.state is IncidentState.PENDING and incident.id not in members)
         )
         return (*alone, *(incident for incident in found if incident))
 
@@ -153,7 +155,8 @@ class Site:
         if not alerts:
             return alerts
         said: list[Alert] = []
-        for alert in sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule, alert.seq)):
+        # no seq among the keys: the end of one incident comes before the new of the next at the same time
+        for alert in sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)):
             if alert.rule in self._grouped:
                 said += self._groups.setdefault((alert.rule, alert.cause), Group()).hear(alert)
             else:

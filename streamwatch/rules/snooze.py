@@ -28,13 +28,16 @@ class Snoozes:
             if place not in self._held:
                 raise OrderError("nothing to end: no such snooze is in force")
             del self._held[place]
-        elif until - at > MAX_SNOOZE:
+        elif not until - at <= MAX_SNOOZE:  # also if not a number
             raise OrderError(f"a snooze may last {MAX_SNOOZE / 86400:g} days at most")
         elif place not in self._held and len(self._held) >= MAX_SNOOZES:
             raise OrderError(f"{MAX_SNOOZES} snoozes are in force; end one first")
         else:
             self._held[place] = Snoozed(*place, at, until, snooze.by, snooze.note)
         self.listing = tuple(self._held.values())
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._held
 
     def until(self, rule: str, camera: str) -> float:
         """When ``rule`` on ``camera`` may be heard again; -inf if it is not snoozed."""

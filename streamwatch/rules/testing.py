@@ -172,6 +172,7 @@ def _play(tests: RuleTests, case: Case, book: RuleBook) -> Iterator[Alert]:
     while second <= end:
         yield from book.tick(start + second)
         second += 1
+    yield from book.tick(start + end)  # rules across cameras wait for it
     if book.errors:
         rule, error = next(iter(book.last_errors.items()))
         raise RuleError(f"{case.name}: rule {rule} failed: {error}")

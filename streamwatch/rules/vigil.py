@@ -25,7 +25,7 @@ _NOTHING: tuple[Alert, ...] = ()
 class Vigil:
     """Watches over the detections that ``rule`` needs of ``camera``. Time is an argument; not thread-safe."""
 
-    __slots__ = ("_herald", "_model", "_salt", "_seen", "_stretch", "camera", "deadline", "rule", "zones")
+    __slots__ = ("_herald", "_model", "_resting", "_salt", "_seen", "_stretch", "camera", "deadline", "rule", "zones")
 
     def __init__(self, rule: Rule, camera: str, salt: str) -> None:
         self.rule = rule
@@ -33,6 +33,7 @@ class Vigil:
         self.zones = rule.when.zones - {STATUS}
         self.deadline = inf  # event time at which something is told unless a detection prevents it
         self._salt = salt
+        self._resting = False
         self._seen = -inf  # when there last was something to go by
         self._model: ModelInfo = NO_MODEL
         self._herald = Herald(rule, camera, Cause.NO_DATA)
@@ -40,13 +41,15 @@ class Vigil:
 
     def expect(self, at: float) -> None:
         """From ``at`` on there should be detections, if there should not have been before."""
+        self._resting = False
         if self.deadline == inf and self._stretch is None:
             self._seen, self.deadline = at, at + SILENCE
 
     def rest(self, at: float, reason: str) -> tuple[Alert, ...]:
-        """From ``at`` on there need not be any, for ``reason``."""
+        """From ``at`` on there need not be any, for ``reason``; what was under way may still come."""
         alerts = self.expire(at) + self._end(at, reason)
         self.deadline = inf
+        self._resting = True
         return alerts
 
     def hear(self, detection: Detection) -> tuple[Alert, ...]:
@@ -56,7 +59,7 @@ class Vigil:
         if at > self._seen or self._seen - at > SILENCE:  # else another zone is ahead
             if self._stretch is not None:
                 alerts += self._end(at, "ended")
-            self._seen, self.deadline = at, at + SILENCE
+            self._seen, self.deadline = at, inf if self._resting else at + SILENCE
             self._model = detection.model
         return alerts
 

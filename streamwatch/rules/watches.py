@@ -52,6 +52,10 @@ class Watches:
         self.last_errors: dict[str, str] = {}
         self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
         self._salt = salt
+        self._salts = {
+            rule.name: salt for rule in self.rules
+        }  # another each time a rule comes anew: no id is used twice
+        self._replaced = 0  # times
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
         self._shared: dict[str, Watch] = {}  # of rules that join cameras
@@ -98,7 +102,7 @@ class Watches:
         due = at - self._lateness
         told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
         told += self._each(self._all(), lambda each: each.expire(due) if due >= each.deadline else ())
-        return told + (self._rouse(due) if self._snoozes.expire(due) else ())
+        return told + (self.rouse(due) if not self._across and self._snoozes.expire(due) else ())
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
         line = self._open(camera, STATUS)
@@ -124,8 +128,7 @@ class Watches:
 
     def replace(self, rules: Iterable[Rule], at: float) -> tuple[Alert, ...]:
         given = tuple(rules)
-        self._ordered, self._mute = evaluated(given, self._across)
-        self.rules = given
+        ordered, mute = evaluated(given, self._across)
         hashes = {rule.name: rule.rule_hash for rule in given}
         for line in self._every_line():
             line.wake()
@@ -134,7 +137,11 @@ class Watches:
             now = hashes.get(watch.rule.name)
             return () if now == watch.rule.rule_hash else watch.close(at, "removed" if now is None else "changed")
 
-        alerts = self._each(self._all(), retire)
+        alerts = self._each(self._all(), retire)  # loud or mute as they were
+        self._replaced += 1
+        kept = {rule.name: self._salts[rule.name] for rule in self.rules if rule.rule_hash == hashes.get(rule.name)}
+        self._salts = {name: kept.get(name, f"{self._salt} {self._replaced}") for name in hashes}
+        self.rules, self._ordered, self._mute = given, ordered, mute
         self._shared = {name: watch for name, watch in self._shared.items() if name in hashes}
         for shared in self._shared.values():
             shared.inhibited_by(())
@@ -144,7 +151,7 @@ class Watches:
             alerts += self._expect(camera, state.value, at)
         for camera, lines in self._lines.items():
             self._lines[camera] = {zone: self._line(camera, zone, line.last) for zone, line in lines.items()}
-        return alerts + self._rouse(at)
+        return alerts + self.rouse(at)
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         return self._each(self._all(), lambda watch: watch.close(at, reason))
@@ -155,7 +162,7 @@ class Watches:
 
     def acknowledge(self, order: Acknowledge, at: float) -> tuple[Alert, ...]:
         for each in self._all():
-            if each.told() == order.id:
+            if each.told() == order.id and each.rule.scope != "group":  # the group's has been looked for
                 return each.acknowledge(Acknowledged(at, order.by, order.note))
         raise OrderError("no open incident has this id")
 
@@ -163,18 +170,25 @@ class Watches:
         names = {rule.name for rule in self.rules} | {held.rule for held in self.snoozes}
         if order.rule is not None and order.rule not in names:
             raise OrderError(f"no rule is named {order.rule!r}{nearest(order.rule, [n for n in names if n])}")
+        joint = any(rule.name == order.rule and rule.scope == "site" for rule in self.rules)
+        if joint and order.camera is not None and (order.rule, order.camera) not in self._snoozes:
+            raise OrderError(f"{order.rule!r} joins cameras: it can be snoozed on all of them only, leave camera out")
         self._snoozes.order(order, at)
-        return self._rouse(at)
+        return self.rouse(at)
 
     def follow(self, other: "Watches") -> None:
-        """Know of the cameras' states and the snoozes what ``other`` does."""
-        for camera, state in other._states.items():
-            self.camera(camera, state.value, state.told)
-        for held in other.snoozes:
-            self._snoozes.order(Snooze(held.rule, held.camera, held.until, None, held.by, held.note), held.since)
-        self._rouse(-inf)
+        """Know what ``other`` does of the cameras' states and of reloads; its snoozes are those of both from now on.
 
-    def _rouse(self, at: float) -> tuple[Alert, ...]:
+        States are heard with the time that passes next.
+        """
+        self._snoozes = other._snoozes
+        self._salts, self._replaced = other._salts, other._replaced
+        for camera, state in other._states.items():
+            self._open(camera, STATUS)
+            self._states[camera] = _State(state.value, state.told)
+            self._expect(camera, state.value, state.told)
+
+    def rouse(self, at: float) -> tuple[Alert, ...]:
         """Let all know until when they are snoozed."""
         until = self._snoozes.until
         return self._each(self._all(), lambda each: each.snooze(until(each.rule.name, each.camera), at))
@@ -219,7 +233,7 @@ class Watches:
             self._watches[camera] = self._watch(camera, ())
             self._vigils[camera] = self._vigil(camera, ())
             if self.snoozes:
-                self._rouse(-inf)
+                self.rouse(-inf)
         lines = self._lines.setdefault(camera, {})
         if zone not in lines:
             lines[zone] = self._line(camera, zone, -inf)
@@ -248,7 +262,7 @@ class Watches:
                     earlier.inhibited_by(inhibitors)
                     named[rule.name] = earlier
                 else:
-                    watch = named[rule.name] = Watch(rule, camera, self._salt, inhibitors)
+                    watch = named[rule.name] = Watch(rule, camera, self._salts[rule.name], inhibitors)
                     if earlier is not None:
                         watch.follow(earlier)
         return tuple(named.values())
@@ -257,7 +271,7 @@ class Watches:
         """The one watch of ``rule`` on all cameras; from now on ``inhibitors`` inhibit it too."""
         watch = earlier = self._shared.get(rule.name)
         if watch is None or watch.rule.rule_hash != rule.rule_hash:
-            watch = self._shared[rule.name] = Watch(rule, "", self._salt)
+            watch = self._shared[rule.name] = Watch(rule, "", self._salts[rule.name])
             if earlier is not None:
                 watch.follow(earlier)
         watch.inhibited_by(inhibitors, further=True)
@@ -271,7 +285,7 @@ class Watches:
         """Likewise of the rules that must not lose sight of ``camera``."""
         former = {(vigil.rule.name, vigil.rule.rule_hash): vigil for vigil in before}
         wanted = (rule for rule in self._ordered if rule.no_data == "alert" and rule.watches(camera))
-        return tuple(former.get((r.name, r.rule_hash)) or Vigil(r, camera, self._salt) for r in wanted)
+        return tuple(former.get((r.name, r.rule_hash)) or Vigil(r, camera, self._salts[r.name]) for r in wanted)
 
     def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
         name = watch.rule.name

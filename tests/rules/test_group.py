@@ -56,7 +56,7 @@ def test_the_gravest_severity_and_the_highest_peak_count() -> None:
     incident = group.incident()
     assert incident is not None
     assert (incident.id, incident.state, incident.peak_score) == (first.id, IncidentState.FIRING, 0.99)
-    (end,) = group.hear(replace(first, type=AlertType.END, camera="ward-1", end_time=first.time))
+    (end,) = group.hear(replace(first, type=AlertType.END, camera="ward-1", id="x", end_time=first.time))
     assert (end.severity, end.peak_score, end.seq) == ("critical", 0.99, 2)
     assert group.incident() is None
 

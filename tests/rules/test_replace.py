@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwatch.errors import RuleError
-from streamwatch.rules.alert import Alert, to_json
+from streamwatch.rules.alert import Alert, AlertType, to_json
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import Rule, hash_of
 from tests.rules.play import FALL, T0, book, brief, detection, play, rules
@@ -234,6 +234,42 @@ def test_the_hash_is_of_what_the_rules_say() -> None:
     assert hash_of(one) == hash_of(two)
     assert hash_of(one) != hash_of(one[:1]) != hash_of(rules({"for": "1s"}))
     assert len(hash_of(())) == 16
+
+
+class TestAcrossCameras:
+    """Rules that wait for other cameras, and those about one camera that they look at."""
+
+    GROUP: Mapping[str, object] = {"group_by": ["rule"]}
+
+    def test_a_removed_rule_that_inhibited_a_group_ends_once(self) -> None:
+        running = book({}, {**FIGHT, **self.GROUP, "inhibited_by": ["fall"]})
+        alerts = [*running.observe(detection(0, HIGH)), *running.tick(T0 + 1)]
+        alerts += running.replace(rules({**FIGHT, **self.GROUP}), T0 + 2)
+        assert [(alert.seq, alert.type.value) for alert in alerts] == [(0, "new"), (1, "end")]
+
+    def test_what_fired_on_a_camera_ends_when_its_rule_becomes_a_group(self) -> None:
+        running = book({}, FIGHT)
+        alerts = [*running.observe(detection(0, HIGH)), *running.tick(T0 + 1)]
+        alerts += running.replace(rules(self.GROUP, {**FIGHT, "inhibited_by": ["fall"]}), T0 + 2)
+        assert reasons(alerts) == [("fall", 0, ""), ("fall", 2, "changed")]
+
+    def test_a_state_known_before_the_first_such_rule_fires_it(self) -> None:
+        running = book({})
+        running.camera("dock", "offline", T0)
+        running.tick(T0 + 1)
+        assert running.replace(rules({**OFFLINE, **self.GROUP}), T0 + 1.5) == ()
+        alerts = [*running.tick(T0 + 3), *running.camera("dock", "online", T0 + 6), *running.tick(T0 + 9)]
+        assert brief(alerts) == [("new", 2), ("end", 6)]
+
+    def test_a_rule_that_comes_anew_uses_no_id_again(self) -> None:
+        running = book(FIGHT, {**OFFLINE, **self.GROUP})
+        alerts = [*running.observe(detection(0, LOW, fight=HIGH)), *running.tick(T0)]
+        running.observe(detection(1, LOW, fight=HIGH))
+        alerts += running.replace(rules({**FIGHT, **self.GROUP}, {**OFFLINE, **self.GROUP}), T0 + 1)
+        alerts += running.replace(rules(FIGHT, {**OFFLINE, **self.GROUP}), T0 + 1)
+        alerts += [*running.observe(detection(1, LOW, fight=HIGH)), *running.tick(T0 + 4)]
+        begun = [alert.id for alert in alerts if alert.type is AlertType.NEW]
+        assert len(begun) == len(set(begun)) == 2
 
 
 MIXED: list[Entry] = [

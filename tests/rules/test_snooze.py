@@ -1,6 +1,6 @@
 """Snoozes, alone and in a running book."""
 
-from math import inf
+from math import inf, nan
 
 import pytest
 
@@ -210,3 +210,14 @@ class TestAcknowledge:
         (new,) = play(running, "#")
         with pytest.raises(OrderError, match="no open incident"):
             running.acknowledge(Acknowledge(new.id), T0 + 1)
+
+
+def test_refuses_an_end_that_is_not_a_number() -> None:
+    with pytest.raises(OrderError, match="7 days"):
+        Snoozes().order(Snooze("fall", None, span=nan), 10.0)
+
+
+def test_refuses_one_camera_of_a_rule_that_joins_several() -> None:
+    joint = {"when": {"on_cameras": [FALL], "at_least": 2, "within": "2s"}}
+    with pytest.raises(OrderError, match="joins cameras"):
+        book(joint).snooze(ALWAYS, T0)

@@ -190,3 +190,18 @@ def test_the_example_given_passes(text: str) -> None:
         """
     (verdict,) = verdicts(example, rule)
     assert verdict.passed, "\n".join(verdict.diff)
+
+
+def test_rules_across_cameras_hear_the_last_score_too() -> None:
+    rules = "rules: [{alert: two, when: {on_cameras: [{event: fall, on: 0.8}], at_least: 2, within: 1s}}]"
+    text = """
+interval: 0.5s
+tests:
+  - name: at the end
+    series:
+      - {camera: a, event: fall, values: "0.1 0.1 0.1 0.9"}
+      - {camera: b, event: fall, values: "0.1 0.1 0.1 0.9"}
+    alerts: [{alert: two, camera: b, from: 1.5s}]
+"""
+    (verdict,) = verdicts(text, rules)
+    assert verdict.passed, verdict.diff

@@ -176,3 +176,14 @@ def test_is_among_the_incidents() -> None:
 def test_a_rule_on_states_alone_needs_no_data() -> None:
     with pytest.raises(RuleError, match="no_data: alert: the rule needs no data"):
         rules({"no_data": "alert", "when": {"camera": "offline"}})
+
+
+def test_what_was_under_way_when_the_camera_was_disabled_does_not_arm_it() -> None:
+    running = book(ENTRY)
+    running.camera("dock", "online", T0)
+    running.observe(detection(1, 0.1))
+    running.camera("dock", "disabled", T0 + 2)
+    running.observe(detection(1.9, 0.1))  # the model had it when the camera was switched off
+    assert told(pass_time(running, 3, 40)) == []
+    running.camera("dock", "connecting", T0 + 41)
+    assert told(pass_time(running, 41, 60)) == [("new", 51)]
