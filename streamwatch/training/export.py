@@ -54,8 +54,8 @@ def write_words(minilm: MiniLM, folder: Path) -> None:
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """``card.json`` with the sha256 of every other file of the pack."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "card.json")
+    """``card.json`` with the sha256 of every other file of the pack but the card for people."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name not in ("card.json", "MODEL_CARD.md"))
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     (folder / "card.json").write_text(json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n")
 
