@@ -23,6 +23,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, help="kill the whole service so often instead")
     parser.add_argument("--reconnects", type=int, default=0, help="hang up on a camera so often instead")
     given = parser.parse_args()
+    if given.only and given.only not in (CAMERA_FAULTS if given.cameras else FAULTS):
+        parser.error(f"--only {given.only}: is a fault of the other campaign; see --cameras")
     if given.kills:
         sys.exit(kills.main(given.kills, given.seed))
     if given.reconnects:
