@@ -50,7 +50,7 @@ class Finding:
 def examine(config: Config, seconds: float = LOOK) -> Iterator[Finding]:
     """Findings in the order in which `run` needs the things. Reads each camera for up to ``seconds``."""
     yield from _model(config)
-    yield from _disk(config.data_dir)
+    yield from _disk(config)
     yield _clock()
     yield _broker(config)
     enabled = [camera for camera in config.cameras if camera.enabled]
@@ -86,7 +86,8 @@ def _quickest(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def _disk(folder: Path) -> Iterator[Finding]:
+def _disk(config: Config) -> Iterator[Finding]:
+    folder, evidence = config.data_dir, config.evidence
     subject = f"data_dir {folder}"
     try:
         FolderLock(folder).close()
@@ -101,7 +102,10 @@ def _disk(folder: Path) -> Iterator[Finding]:
         yield Finding(
             Level.WARN, subject, f"lies on {kind}", "SQLite's log needs a local file system; alerts may be lost"
         )
-    if free < ROOM:
+    if evidence.enabled and free < evidence.min_free:
+        what = f"{free / 1e9:.1f} GB free, less than evidence.min_free: clips and snapshots are not kept"
+        yield Finding(Level.WARN, subject, what, "enlarge the disk, lower evidence.max_bytes, or lower min_free")
+    elif free < ROOM:
         yield Finding(Level.WARN, subject, f"{free / 1e9:.1f} GB free", "shorten scores.keep_days, or enlarge the disk")
     else:
         yield Finding(Level.OK, subject, f"{free / 1e9:.0f} GB free")

@@ -84,3 +84,9 @@ def test_what_is_wrong_with_a_camera_comes_with_advice(changes: dict[str, Any], 
     assert first.level is Level.OK
     assert [finding.level for finding in others] == [Level.WARN]
     assert said in others[0].advice
+
+
+def test_a_disk_without_room_for_evidence_is_said(tmp_path: Path) -> None:
+    found = by_subject(list(examine(config(tmp_path, evidence={"min_free": 1 << 60}), 1.0)), "data_dir")
+    assert found[-1].level is Level.WARN
+    assert "less than evidence.min_free" in found[-1].what

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from streamwatch.errors import EvidenceError
 from streamwatch.evidence.timeline import TIME_BASE, Line, Order
 from streamwatch.video.annexb import START, to_annexb, unpack_extradata
+from streamwatch.video.decoder import MAX_PIXELS
 from streamwatch.video.mask import hidden
 from streamwatch.video.packets import Codec, Packet
 
@@ -198,6 +199,7 @@ def decoder(codec: Codec) -> av.VideoCodecContext:
     assert isinstance(context, av.VideoCodecContext)
     if codec.extradata:
         context.extradata = codec.extradata
+    context.options = {"max_pixels": str(MAX_PIXELS)}
     context.thread_count = 1
     context.thread_type = "NONE"
     return context

@@ -37,6 +37,7 @@ class Keeper:
         self._views: dict[str, View] = {}
         self._recorder: Recorder | None = None
         self._worker: Worker | None = None
+        self._stopped = False
         self._due: float | None = None  # monotonic time at which a failed one is started again
         if not config.evidence.enabled:
             return
@@ -76,7 +77,7 @@ class Keeper:
 
     def supervise(self, now: float) -> None:
         """Start the thread again RETRY seconds after it failed; ``now`` is monotonic."""
-        if self._recorder is None or self._worker is None or self._worker.error is None:
+        if self._stopped or self._recorder is None or self._worker is None or self._worker.error is None:
             return
         if self._due is None:
             self._due = now + RETRY
@@ -95,6 +96,7 @@ class Keeper:
 
     def stop(self, limit: float) -> list[str]:
         """Finish what is open; the name of the thread if it did not end within ``limit`` seconds."""
+        self._stopped = True
         return [] if self._worker is None else end_worker(self._worker, limit)
 
     def _view(self, camera: CameraConfig, seconds: float) -> View:

@@ -1,7 +1,6 @@
 """The evidence thread: incidents in, clips, snapshots and records out, and one more alert that says where they are."""
 
 import contextlib
-import logging
 import os
 import queue
 import threading
@@ -19,7 +18,7 @@ from streamwatch.evidence.last_words import LastWords
 from streamwatch.evidence.ledger import Entry, Ledger
 from streamwatch.evidence.losses import Losses
 from streamwatch.evidence.salvage import salvage
-from streamwatch.evidence.space import BATCH, Space
+from streamwatch.evidence.space import Space
 from streamwatch.evidence.vault import Place, is_incident
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection
@@ -27,18 +26,16 @@ from streamwatch.rules.alert import Alert, AlertType
 
 __all__ = ["FOLDER", "Outlet", "Recorder"]
 
-log = logging.getLogger(__name__)
-
 FOLDER = "evidence"  # below the data folder
 QUEUE = 8192  # alerts and detections that wait for the thread
 ALERTS_ONLY = 4096  # of these places are for alerts
-OPEN = 64  # incidents at a time
+OPEN = 64  # incidents at a time whose clips are being gathered
+MOST = 512  # incidents at a time: one may last for days, long after its clip is full
 RECENT = 64  # detections of each camera kept, since an incident begins before its first alert
 HELD = 256 << 20  # bytes of packets that may wait to be encoded
 TURN = 0.2  # s
 SLICE = 0.5  # s that encoding may take of a turn, and as many that pictures may
-LOOK = 5.0  # s between looks at the disk
-PRUNE = 60.0  # s
+RETRY = 5.0  # s until a record that the disk refused is tried again
 STUCK = 30.0  # s without a turn that are worth a word
 FAREWELL = 2.0  # s that clips get at the end of the process
 NICE = 5  # of this thread: cameras and inference come first
@@ -86,7 +83,6 @@ class Recorder:
         self._losses = Losses(metrics.evidence_dropped)
         self._words = LastWords(outlet.publish, metrics, self._losses)
         self._turned = time.monotonic()
-        self._looked = self._pruned = -PRUNE
         metrics.evidence_bytes.set(self._space.used)
         metrics.evidence_writing.set(1)
 
@@ -161,7 +157,8 @@ class Recorder:
         view = self._views.get(alert.camera)
         if view is None or alert.id in self._ledger.kept:  # closed because of a fault
             return
-        if len(self._cases) >= OPEN or not self._space.free:
+        gathering = sum(not case.footage.done for case in self._cases.values())
+        if gathering >= OPEN or len(self._cases) >= MOST or not self._space.free:
             self._losses.count("disk" if not self._space.free else "too_many")
             return
         try:
@@ -224,28 +221,34 @@ class Recorder:
             self._told[case.alert.id] = snapshot, clip
 
     def _close(self, case: Case, last: bool = False) -> None:
-        """Write its record and let go of it. What a full disk refuses is tried again, but not the ``last`` time."""
+        """Let go of it once its record is written. What the disk refuses is tried again, but not the ``last`` time."""
         if not last and time.monotonic() < case.due:
             return
+        kept = self._record(case)
         if not case.told:
             case.told = True
             self._announce(case)
+        if not kept and not last:
+            case.due = time.monotonic() + RETRY
+            return
+        if not kept:
+            self._losses.count("record")
+        self._cases.pop(case.alert.id, None)
+        self._told.pop(case.alert.id, None)
+        self._metrics.evidence_bytes.set(self._space.used)
+
+    def _record(self, case: Case) -> bool:
         alert = case.alert
         entry = Entry(0, case.place, alert.start_time, alert.end_time or alert.time, self._now(), 0, "", "")
         try:
             self._ledger.add(case.close(self._ledger.next(entry)))
         except EvidenceError as error:
             case.withdraw()
-            case.due = time.monotonic() + LOOK
             self._losses.say(f"incident {alert.id} at {alert.camera}: no record yet: {error}", "record")
-            if not last:
-                return
-            self._losses.count("record")
+            return False
         except ValueError as error:  # scores that JSON cannot hold
             self._losses.complain(f"incident {alert.id} at {alert.camera}: no record: {error}", "record")
-        self._cases.pop(alert.id, None)
-        self._told.pop(alert.id, None)
-        self._metrics.evidence_bytes.set(self._space.used)
+        return True
 
     def _announce(self, case: Case) -> None:
         """Have its last alert say what there is."""
@@ -261,22 +264,15 @@ class Recorder:
             self._words.add(replace(alert, seq=alert.seq + 1, type=kind, time=now, snapshot=snapshot, clip=clip))
 
     def _look(self, now: float) -> None:
-        if time.monotonic() - self._looked < LOOK:
-            return
-        self._looked = time.monotonic()
         try:
-            if not self._space.look():
-                for case in self._cases.values():
-                    case.footage.stop("disk")
-            if time.monotonic() - self._pruned >= PRUNE:
-                if gone := self._space.prune(now):
-                    log.info("evidence of %d incidents was older than %g days or beyond its size, and deleted",
-                             gone, self._config.keep_days)  # fmt: skip
-                if gone < BATCH:
-                    self._pruned = time.monotonic()
-                self._metrics.evidence_bytes.set(self._space.used)
+            if not self._space.tend(now):
+                return
         except (EvidenceError, OSError) as error:
             self._losses.complain(f"old evidence: {error}", "retention")
+        if not self._space.free:
+            for case in self._cases.values():
+                case.footage.stop("disk")
+        self._metrics.evidence_bytes.set(self._space.used)
         self._metrics.evidence_writing.set(self._space.free)
 
     def _finish(self) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+import time
+from math import inf
 from pathlib import Path
 
 from streamwatch.config import EvidenceConfig
@@ -14,6 +16,8 @@ __all__ = ["Space"]
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0  # s
+LOOK = 5.0  # s between looks at the disk
+PRUNE = 60.0  # s between looks at what is old
 BATCH = 100  # incidents deleted at a time: each line about one is a sync, and cameras' packets do not wait
 EASE = 1.1  # so much more than the floor must be free before writing goes on
 
@@ -26,6 +30,7 @@ class Space:
 
     def __init__(self, folder: Path, config: EvidenceConfig, ledger: Ledger) -> None:
         self.free = True
+        self._looked = self._pruned = -inf  # when, monotonic s
         self._folder = folder
         self._config = config
         self._ledger = ledger
@@ -39,6 +44,27 @@ class Space:
     def used(self) -> int:
         """Bytes of all evidence kept."""
         return sum(entry.bytes for entry in self._ledger.kept.values())
+
+    def tend(self, now: float) -> bool:
+        """``look`` each LOOK seconds, and ``prune`` what is old ``now`` (UTC s) each PRUNE; whether it was time.
+
+        Raises EvidenceError, OSError.
+        """
+        moment = time.monotonic()
+        if moment - self._looked < LOOK:
+            return False
+        self._looked = moment
+        self.look()
+        if moment - self._pruned >= PRUNE:
+            self._pruned = moment
+            if gone := self.prune(now):
+                self._pruned = -inf if gone == BATCH else moment
+                log.info(
+                    "evidence of %d incidents was older than %g days or beyond its size, and deleted",
+                    gone,
+                    self._config.keep_days,
+                )
+        return True
 
     def look(self) -> bool:
         """Whether evidence may be written: the disk has more than ``min_free`` left. Said once when it changes."""

@@ -137,3 +137,13 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_no_clip(tmp_path: Path
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith(f"refused: {target}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_packet_that_claims_a_giant_picture_is_not_decoded(
+    tmp_path: Path, bright: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera's own decoder refuses it; so must the one that makes clips and snapshots of the same packets."""
+    monkeypatch.setattr("streamwatch.evidence.film.MAX_PIXELS", 160 * 120 - 1)
+    with pytest.raises(EvidenceError, match="not one picture"):
+        record(tmp_path / "clip.mp4", make_ring(bright).since(0), MASK)
+    assert not list(tmp_path.glob("clip*"))

@@ -243,7 +243,7 @@ def test_a_record_that_cannot_be_written_is_written_later(
     begin: Callable[..., Stage], video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its files would count for nothing, and no retention would ever find them."""
-    monkeypatch.setattr("streamwatch.evidence.recorder.LOOK", 0.1)
+    monkeypatch.setattr("streamwatch.evidence.recorder.RETRY", 0.1)
     stage = begin()
     blocked = stage.folder / "ledger.jsonl"
     blocked.mkdir()  # as good as a disk that refuses to write
@@ -339,3 +339,17 @@ def test_what_is_wrong_with_it_can_be_asked(begin: Callable[..., Stage], monkeyp
     assert "min_free" in stage.recorder.degraded[0]
     monkeypatch.setattr("streamwatch.evidence.recorder.STUCK", -1.0)
     assert "has not moved" in stage.recorder.degraded[1]
+
+
+def test_an_incident_that_lasts_takes_no_place_of_another(
+    begin: Callable[..., Stage], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera that stays dark for days has its clip within minutes."""
+    monkeypatch.setattr("streamwatch.evidence.recorder.OPEN", 1)
+    stage = begin(max_s=1)
+    fill(stage.ring, video)
+    stage.recorder.put(make_alert())
+    stage.until(lambda: stage.recorder.find(ID, "clip"))
+    stage.recorder.put(make_alert(incident=OTHER))
+    stage.until(lambda: stage.recorder.find(OTHER, "clip"))
+    assert stage.dropped("too_many") == 0

@@ -99,3 +99,21 @@ def test_what_cannot_be_deleted_keeps_nobody_from_starting(tmp_path: Path, caplo
     clip.mkdir()
     make_space(tmp_path, Ledger(tmp_path))
     assert f"{place.id} cannot be deleted" in caplog.text
+
+
+def test_it_is_tended_now_and_then_and_what_is_left_of_a_batch_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.evidence.space.BATCH", 2)
+    ledger = Ledger(tmp_path)
+    for number in (1, 2, 3):
+        keep_incident(tmp_path, ledger, number)
+    space = make_space(tmp_path, ledger, keep_days=1)
+    assert space.tend(EPOCH + 3 * DAY)
+    assert (len(ledger.kept), space.tend(EPOCH + 3 * DAY)) == (1, False)
+    monkeypatch.setattr("streamwatch.evidence.space.LOOK", 0.0)
+    space.tend(EPOCH + 3 * DAY)
+    assert len(ledger.kept) == 0
+    keep_incident(tmp_path, ledger, 4)
+    space.tend(EPOCH + 3 * DAY)
+    assert len(ledger.kept) == 1, "a minute has not passed"
