@@ -87,11 +87,17 @@ class InOrderCondition:
         return _Match(times, cameras, cell.evidence or before.evidence)
 
     def _expire(self) -> None:
+        if not self._complete:
+            return
         for camera, match in list(self._complete.items()):
             if self._now - match.began > self._within or not self._places.speaks(camera, self._now):
                 del self._complete[camera]
 
     def _advance(self, at: float) -> None:
+        if at > self._now > -inf:  # nothing that matched lies ahead
+            self._settle()
+            self._now = at
+            return
         if at <= self._now:
             if self._now - at <= SILENCE:
                 return

@@ -29,9 +29,14 @@ class TogetherCondition:
         for cell in self._places.hear(detection, at):
             if cell.holds:
                 self._counted[cell] = None
-        for cell in [cell for cell in self._counted if at - cell.last > self._within]:
-            del self._counted[cell]
-        still = self._enough() and any(c.holds and self._places.speaks(c.camera, at) for c in self._counted)
+        if self._counted:
+            for cell in [cell for cell in self._counted if at - cell.last > self._within]:
+                del self._counted[cell]
+        still = (
+            len(self._counted) > 1
+            and self._enough()
+            and any(c.holds and self._places.speaks(c.camera, at) for c in self._counted)
+        )
         holds = True if still else None if self._places.unsure(at) else False
         if holds is not self._holds or self._since is None:
             self._since = at
@@ -65,6 +70,9 @@ class TogetherCondition:
         return len(self._counted) >= self._steps and _each_has_its_own(self._counted, self._steps)
 
     def _advance(self, at: float) -> float:
+        if at >= self._now > -inf:  # nothing that counts lies ahead
+            self._now = at
+            return at
         newest = max((cell.last for cell in self._counted), default=-inf)
         if newest - at > SILENCE:  # the clock was set back
             self._counted.clear()

@@ -1,6 +1,6 @@
 """The rules on each of the cameras they watch: what is heard goes to whom it concerns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import floor, inf, isfinite, nextafter
 from typing import TypeVar
 
@@ -62,6 +62,7 @@ class Watches:
         self._lines: dict[str, dict[str | None, Line]] = {}
         self._states: dict[str, _State] = {}
         self._vigils: dict[str, tuple[Vigil, ...]] = {}
+        self._everyone: Sequence[Watch | Vigil] | None = None  # all of these; None: others than before
         self._snoozes = Snoozes()
 
     @property
@@ -101,7 +102,7 @@ class Watches:
     def tick(self, at: float) -> tuple[Alert, ...]:
         due = at - self._lateness
         told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
-        told += self._each(self._all(), lambda each: each.expire(due) if due >= each.deadline else ())
+        told += self._each([each for each in self._all() if due >= each.deadline], lambda each: each.expire(due))
         return told + (self.rouse(due) if not self._across and self._snoozes.expire(due) else ())
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
@@ -147,6 +148,7 @@ class Watches:
             shared.inhibited_by(())
         self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
         self._vigils = {camera: self._vigil(camera, vigils) for camera, vigils in self._vigils.items()}
+        self._everyone = None
         for camera, state in self._states.items():
             alerts += self._expect(camera, state.value, at)
         for camera, lines in self._lines.items():
@@ -218,11 +220,14 @@ class Watches:
             alerts += self.observe(status(camera, state.value, second))
         return alerts
 
-    def _all(self) -> Iterable[Watch | Vigil]:
-        yield from self._shared.values()
-        for camera, watches in self._watches.items():
-            yield from (watch for watch in watches if watch.camera)
-            yield from self._vigils[camera]
+    def _all(self) -> Sequence[Watch | Vigil]:
+        if self._everyone is None:  # kept, since each tick asks: thousands, of which hardly any is due
+            found: list[Watch | Vigil] = [*self._shared.values()]
+            for camera, watches in self._watches.items():
+                found += [watch for watch in watches if watch.camera]
+                found += self._vigils[camera]
+            self._everyone = found
+        return self._everyone
 
     def _each(self, those: Iterable[_Voice], act: Callable[[_Voice], tuple[Alert, ...]]) -> tuple[Alert, ...]:
         alerts = self._loud(alert for one in those for alert in act(one))
@@ -232,6 +237,7 @@ class Watches:
         if camera not in self._watches:
             self._watches[camera] = self._watch(camera, ())
             self._vigils[camera] = self._vigil(camera, ())
+            self._everyone = None
             if self.snoozes:
                 self.rouse(-inf)
         lines = self._lines.setdefault(camera, {})
