@@ -28,6 +28,9 @@ QUEUE = 64  # detections: a few seconds of a full machine; then inference waits,
 ORDERS = 64
 BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
 TICK = 1.0  # seconds
+RETRY = 1.0  # seconds between attempts to store while that fails; or three times what an attempt takes
+FAREWELL = 2.0  # seconds that a store that fails gets at the end
+NAMED = 50  # of the alerts that are lost then are named in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Evaluation:
         self._spent = 0.0  # CPU seconds of the thread that have been counted
         self.beat = time.monotonic()
         self.storing = True
+        self._retry = 0.0  # when to store again, if not (monotonic s)
 
     def put(self, item: Detection | Gap | CameraState) -> None:
         """Hand on ``item``; waits for room as long as the rules thread lives."""
@@ -143,12 +147,15 @@ class Evaluation:
                 self.beat = time.monotonic()
                 self._turn(0.01 if stop.is_set() else TICK)
             self._keep(self._book.close(self._now(), "shutdown"))
+            self._insist()
         finally:
             self._done.set()
             while not self._orders.empty():
                 self._orders.get_nowait().done.cancel()
             if self._backlog:
                 log.error("%d alerts could not be stored before the end and are lost", len(self._backlog))
+                for alert in list(self._backlog)[:NAMED]:
+                    log.error("lost: %s of incident %s: %s", alert.type.value, alert.id, alert.summary)
                 self._metrics.alerts_dropped.labels("shutdown").inc(len(self._backlog))
             if self._scores is not None:
                 self._scores.close()
@@ -228,7 +235,18 @@ class Evaluation:
         self._store()
         self._count_errors()
 
+    def _insist(self) -> None:
+        """The last chance: a store that was only busy must not cost an alert."""
+        deadline = time.monotonic() + FAREWELL
+        while self._backlog and time.monotonic() < deadline:
+            time.sleep(0.1)
+            self._retry = 0.0
+            self._store()
+
     def _store(self) -> None:
+        began = time.monotonic()
+        if not self.storing and began < self._retry:  # each attempt may last as long as the disk likes
+            return
         try:
             while self._backlog:
                 self._deliver(self._backlog[0])
@@ -237,6 +255,8 @@ class Evaluation:
             if self.storing:
                 log.error("alerts cannot be stored; up to %d are kept in memory: %s", BACKLOG, error)
             self.storing = False
+            now = time.monotonic()
+            self._retry = now + max(RETRY, 3.0 * (now - began))
         else:
             if not self.storing:
                 log.info("alerts are stored again")

@@ -14,7 +14,7 @@ import pytest
 
 from streamwatch.document import parse_document
 from streamwatch.errors import SinkError
-from streamwatch.evaluation import QUEUE, Evaluation
+from streamwatch.evaluation import QUEUE, RETRY, Evaluation
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
@@ -54,11 +54,13 @@ class Stage:
     def __init__(self, scores: ScoreLog | None = None) -> None:
         self.kept: list[Alert] = []
         self.broken = threading.Event()
+        self.attempts = 0
         self.metrics = Metrics()
         self.evaluation = Evaluation(book(), self.keep, self.metrics, scores=scores)
         self.worker = Worker("rules", self.evaluation.run)
 
     def keep(self, alert: Alert) -> None:
+        self.attempts += 1
         if self.broken.is_set():
             raise SinkError("disk full")
         self.kept.append(alert)
@@ -191,6 +193,30 @@ def test_alerts_that_no_store_took_before_the_end_are_counted(stage: Stage, capl
     stage.end()
     assert stage.value("alerts_dropped_total", reason="shutdown") == 2  # new and end
     assert "2 alerts could not be stored" in caplog.text
+
+
+def test_a_store_that_fails_is_not_tried_with_each_detection(stage: Stage) -> None:
+    stage.broken.set()
+    stage.worker.start()
+    now = time.time()
+    for i in range(300):
+        stage.evaluation.put(detection(now + i / 1000, 0.9))
+    stage.evaluation.replace(rules(), 20.0)  # all of them were evaluated
+    assert not stage.evaluation.storing
+    assert stage.attempts <= 2 + (time.time() - now) / RETRY
+
+
+def test_a_store_that_is_back_in_time_at_the_end_loses_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.evaluation.FAREWELL", 15.0)  # a busy machine
+    stage.broken.set()
+    stage.worker.start()
+    stage.evaluation.put(detection(time.time(), 0.9))
+    wait_for(lambda: not stage.evaluation.storing)
+    stage.worker.stop()
+    wait_for(lambda: stage.value("alerts_total", camera="dock", rule="fight", type="end") == 1)
+    stage.broken.clear()
+    stage.end()
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END]
 
 
 def test_put_does_not_hang_on_a_dead_stage(stage: Stage) -> None:

@@ -142,6 +142,7 @@ def to_payload(alert: Alert, instance: str, sequence: int) -> dict[str, object]:
         "end_time": alert.end_time,
         "summary": alert.summary,
         "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
         "snapshot": alert.snapshot,
         "clip": alert.clip,
         "model": {"name": alert.model.name, "version": alert.model.version, "sha256": alert.model.sha256},

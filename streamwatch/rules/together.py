@@ -65,6 +65,8 @@ class TogetherCondition:
         self._holds = self._since = None
 
     def _enough(self) -> bool:
+        if len(self._counted) < 2:  # quick, and nearly always so
+            return False
         if self._at_least is not None:
             return len({cell.camera for cell in self._counted}) >= self._at_least
         return len(self._counted) >= self._steps and _each_has_its_own(self._counted, self._steps)

@@ -20,7 +20,7 @@ def test_has_exactly_the_fields_of_the_contract() -> None:
     assert list(payload) == [
         "schema", "id", "seq", "instance", "sequence", "type", "state", "cause", "camera", "rule", "event", "zone",
         "severity", "score", "peak_score", "threshold", "start_time",
-        "time", "end_time", "summary", "labels", "snapshot", "clip", "model",
+        "time", "end_time", "summary", "labels", "annotations", "snapshot", "clip", "model",
         "rule_hash", "acknowledged", "why",
     ]  # fmt: skip
 
@@ -34,7 +34,8 @@ def test_reads_back() -> None:
         "state": "firing", "cause": "condition", "camera": "dock",
         "rule": "fall", "event": "fall", "zone": None, "severity": "warning", "score": 0.9,
         "peak_score": 0.9, "threshold": 0.8, "start_time": T0, "time": T0, "end_time": None,
-        "summary": "Fall at dock, é", "labels": {"floor": "2", "severity": "warning"}, "snapshot": None, "clip": None,
+        "summary": "Fall at dock, é", "labels": {"floor": "2", "severity": "warning"},
+        "annotations": {"summary": "Fall at dock, é"}, "snapshot": None, "clip": None,
         "model": {"name": "tiny", "version": "3", "sha256": "ab" * 32}, "rule_hash": "",
         "acknowledged": None,
         "why": {"path": "when", "text": "event fall, on 0.8, off 0.6", "holds": True, "since": T0, "score": 0.9,
@@ -49,3 +50,8 @@ def test_is_one_line() -> None:
 def test_refuses_what_is_not_a_number() -> None:
     with pytest.raises(ValueError, match="JSON"):
         to_json(replace(first(), score=nan), "a", 1)
+
+
+def test_an_end_says_why() -> None:
+    end = to_payload(play(book({}), [(0, 0.9), (1, 0.1)])[-1], "a", 2)
+    assert (end["type"], end["annotations"]) == ("end", {"end_reason": "ended"})
