@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent import futures
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,6 +27,7 @@ _HOST = "127.0.0.1"
 _START_S = 20.0
 _STOP_S = 5.0
 _ATTEMPTS = 3
+_CLIENTS = 512
 
 
 @contextmanager
@@ -51,6 +54,9 @@ def serve_folder() -> None:
     # With its 0.05 s a put that ends just then is repeated, and the frame is sent twice: about one in 500 on a busy
     # machine at 25 fps, where every put waits 0.04 s for room.
     server_streaming.QUEUE_PUT_POLL_INTERVAL = 2.0
+    # Each client holds one of the event loop's threads for good; by itself it makes as many as there are cores, and 4.
+    pool = partial(futures.ThreadPoolExecutor, max_workers=_CLIENTS)
+    futures.ThreadPoolExecutor = pool  # type: ignore[misc, assignment]  # nobody else lives in this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     (command,) = entry_points(group="console_scripts", name="rtsp-server")
     command.load()()

@@ -84,6 +84,31 @@ def test_two_clients_watch_at_once(urls: dict[str, str]) -> None:
     assert {name: len(times) >= 50 for name, times in seen.items()} == {"dock": True, "yard": True}
 
 
+def test_more_clients_than_cores_watch_without_a_break(tmp_path: Path) -> None:
+    count, silences = (os.cpu_count() or 1) + 12, []
+    film = film_scene(Scene("walk", 1, (160, 90), duration=6), tmp_path)
+
+    def client(url: str) -> None:
+        with av.open(url, timeout=(30, 30), options=OPTIONS) as container:
+            began = last = time.monotonic()
+            longest = 0.0
+            for _ in container.demux(video=0):
+                now = time.monotonic()
+                longest, last = max(longest, now - last), now
+                if now - began > 9:  # beyond the film's end, where each asks for its thread once more
+                    break
+            silences.append(longest)
+
+    with serve({"dock": film}) as served:
+        clients = [threading.Thread(target=client, args=(served["dock"],), daemon=True) for _ in range(count)]
+        for thread in clients:
+            thread.start()
+        for thread in clients:
+            thread.join(60)
+    assert len(silences) == count
+    assert max(silences) < 2
+
+
 def test_what_is_not_served_is_not_found(urls: dict[str, str]) -> None:
     for path in ("cellar.mp4", "../../etc/passwd"):
         with pytest.raises(av.FFmpegError):

@@ -27,6 +27,7 @@ class Load:
     windows: float
     worst: float
     dropped: float
+    reconnects: float
     age_p95: float
     cpu: float
     memory: int
@@ -68,6 +69,7 @@ def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
         windows=sum(windows.values()) / took / cameras,
         worst=min(windows.values(), default=0.0) / took,
         dropped=change.sum("clips_dropped_total"),
+        reconnects=change.sum("camera_reconnects_total"),
         age_p95=change.quantile("frame_age_seconds", 0.95),
         cpu=(end.cpu - cost.cpu) * share,
         memory=end.memory,

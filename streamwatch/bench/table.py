@@ -81,6 +81,8 @@ def load_lines(loads: Sequence[Load], limits: Limits) -> Iterator[str]:
         for load in loads
     ]  # fmt: skip
     yield from table(rows)
+    if any(load.reconnects for load in loads):
+        yield "Cameras were lost and came back meanwhile: this machine could not serve so many and watch them, too."
     stages = sorted({stage for load in loads for stage in load.stages})
     yield "Where it goes (streamwatch_stage_seconds; `publish` is waiting, and left out):"
     yield from table(

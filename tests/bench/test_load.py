@@ -9,7 +9,8 @@ from streamwatch.bench.load import HEADROOM, Load, cameras_that_fit, measure_loa
 from streamwatch.bench.site import Setup
 
 LOAD = Load(
-    cameras=8, seconds=20.0, windows=1.0, worst=1.0, dropped=0.0, age_p95=0.2, cpu=60.0, memory=300_000_000,
+    cameras=8, seconds=20.0, windows=1.0, worst=1.0, dropped=0.0, reconnects=0.0, age_p95=0.2, cpu=60.0,
+    memory=300_000_000,
     stages={"receive": 8.0, "decode": 35.0, "scale": 4.0, "encode": 10.0, "score": 2.0}, still=0.0, started=3.0,
 )  # fmt: skip
 

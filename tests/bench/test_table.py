@@ -40,8 +40,8 @@ def test_json_has_stable_keys_and_no_nan() -> None:
     assert set(found["film"]) == {"path", "width", "height", "fps", "bits"}
     assert set(found["limit"]) == {"demux", "decode", "scale", "encode", "score", "clips", "sum"}
     assert set(found["loads"][0]) == {
-        "cameras", "seconds", "windows", "worst", "dropped", "age_p95", "cpu", "memory", "stages", "still", "started",
-        "kept_up", "counted", "overhead", "ratio",
+        "cameras", "seconds", "windows", "worst", "dropped", "reconnects", "age_p95", "cpu", "memory", "stages",
+        "still", "started", "kept_up", "counted", "overhead", "ratio",
     }  # fmt: skip
     assert found["loads"][0]["age_p95"] is None
 
