@@ -24,6 +24,7 @@ KEPT = 12.0  # seconds of packets kept at most: the GOP of "smart" codecs is lon
 KEPT_BYTES = 8_000_000
 JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packet to packet
 BACK = 0.5  # and dts, which should not
+EXACT = 1e-3  # seconds
 SIZE = 160  # pixels of the pictures that are compared, and
 GRID = 10  # their cells: as the levels of motion were measured
 FADED = 3.0  # grey levels of mean difference (light that changes slowly) from which a newer one is compared with
@@ -72,6 +73,7 @@ class Demand:
         self._keyframes: deque[float] = deque(maxlen=100_000)  # pts of those that are kept
         self._torn = False  # whether packets between the last decoded one and the kept ones were left out
         self._newest: float | None = None  # pts read
+        self._oldest = math.inf  # the same, since the clock jumped
         self._dts: float | None = None  # of the last packet
         self._given = -math.inf  # pts handed on
         self._looked = -math.inf  # pts of the last decoded picture
@@ -89,8 +91,9 @@ class Demand:
         if self._newest is None or self._jumps(packet, pts, self._newest):
             yield from self._catch_up()
             self._given = self._looked = -math.inf
-            self._newest = pts
+            self._newest, self._oldest = pts, pts
         self._newest = newest = max(self._newest, pts)
+        self._oldest = min(self._oldest, pts)
         self._keep(packet, pts)
         still = self._stillness.observe(pts, self._weigh(packet), packet.is_keyframe)
         if still and self._shown is not None and self._wait(newest):
@@ -126,7 +129,7 @@ class Demand:
             pts = picture.pts
             if pts is None or self._newest is None:
                 yield picture
-            elif pts > self._given:
+            elif self._oldest - EXACT <= pts <= self._newest + EXACT and pts > self._given:  # else of the clock before
                 self._given = self._looked = pts
                 self._shown, self._image = replace(picture, late=self._late(pts)), None
                 yield self._shown

@@ -185,3 +185,27 @@ def test_a_still_camera_is_not_taken_for_a_frozen_one(tmp_path: Path, frozen: bo
     states = [sight.observe(clip.frames, clip.end) for clip in auto]
     assert sum(clip.still == 1.0 for clip in auto) > 25
     assert ("frozen" in states) == frozen
+
+
+@pytest.mark.parametrize("shift", [1000.0, 8.0, -1000.0], ids=["back", "back a little", "ahead"])
+@pytest.mark.parametrize("frames", ["0", "3"])
+def test_a_clock_that_jumps_costs_hardly_a_picture(tmp_path: Path, shift: float, frames: str) -> None:
+    """With B-frames the decoder gives the last pictures of the old clock after the first packet of the new one."""
+    film = stage_film(tmp_path / "film.mp4", [(8.0, True)], options={"bf": frames, "b_strategy": "0"})
+    shown: list[float] = []
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, Tally()), Watching((0.0, 9999.0)))
+        for number, packet in enumerate(container.demux(stream)):
+            if packet.size and number < 4 * FPS:  # keyframes every two seconds
+                assert packet.pts is not None
+                assert packet.dts is not None
+                ticks = round((shift + 2000) / demand._decoder.unit)
+            else:
+                ticks = round(2000 / demand._decoder.unit)
+            if packet.size:
+                packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
+            shown += [picture.pts - 2000 for picture in demand.take(packet) if picture.pts is not None]
+    before, after = shown[: 4 * FPS - 4], shown[-4 * FPS :]
+    assert before == pytest.approx([shift + k / FPS for k in range(len(before))])
+    assert after == pytest.approx([4 + k / FPS for k in range(4 * FPS)])
