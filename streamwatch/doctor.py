@@ -13,6 +13,8 @@ import numpy as np
 
 from streamwatch.config import CameraConfig, Config
 from streamwatch.errors import ConfigError, SourceError, StreamwatchError
+from streamwatch.evidence.recorder import FOLDER
+from streamwatch.evidence.space import room
 from streamwatch.folder import FolderLock
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
@@ -50,7 +52,8 @@ class Finding:
 def examine(config: Config, seconds: float = LOOK) -> Iterator[Finding]:
     """Findings in the order in which `run` needs the things. Reads each camera for up to ``seconds``."""
     yield from _model(config)
-    yield from _disk(config)
+    yield from _disk(config.data_dir)
+    yield from _evidence(config)
     yield _clock()
     yield _broker(config)
     enabled = [camera for camera in config.cameras if camera.enabled]
@@ -86,8 +89,7 @@ def _quickest(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def _disk(config: Config) -> Iterator[Finding]:
-    folder, evidence = config.data_dir, config.evidence
+def _disk(folder: Path) -> Iterator[Finding]:
     subject = f"data_dir {folder}"
     try:
         FolderLock(folder).close()
@@ -102,13 +104,24 @@ def _disk(config: Config) -> Iterator[Finding]:
         yield Finding(
             Level.WARN, subject, f"lies on {kind}", "SQLite's log needs a local file system; alerts may be lost"
         )
-    if evidence.enabled and free < evidence.min_free:
-        what = f"{free / 1e9:.1f} GB free, less than evidence.min_free: clips and snapshots are not kept"
-        yield Finding(Level.WARN, subject, what, "enlarge the disk, lower evidence.max_bytes, or lower min_free")
-    elif free < ROOM:
+    if free < ROOM:
         yield Finding(Level.WARN, subject, f"{free / 1e9:.1f} GB free", "shorten scores.keep_days, or enlarge the disk")
     else:
         yield Finding(Level.OK, subject, f"{free / 1e9:.0f} GB free")
+
+
+def _evidence(config: Config) -> Iterator[Finding]:
+    evidence, folder = config.evidence, config.data_dir / FOLDER
+    if not evidence.enabled or not config.data_dir.is_dir():
+        return
+    free = shutil.disk_usage(config.data_dir).free
+    most = room(evidence, free, sum(path.stat().st_size for path in folder.glob("*/*/*")))
+    if free < evidence.min_free:
+        what = f"{free / 1e9:.1f} GB free, less than evidence.min_free: clips and snapshots are not kept"
+        yield Finding(Level.WARN, "evidence", what, "enlarge the disk, lower evidence.max_bytes, or lower min_free")
+    elif most < evidence.max_bytes:
+        what = f"may take {evidence.max_bytes / 1e9:.1f} GB, there is room for {most / 1e9:.1f} GB: it would stop there"
+        yield Finding(Level.WARN, "evidence", what, "lower evidence.max_bytes, so that the oldest make room in time")
 
 
 def _file_system(folder: Path) -> str:

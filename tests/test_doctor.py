@@ -87,6 +87,14 @@ def test_what_is_wrong_with_a_camera_comes_with_advice(changes: dict[str, Any], 
 
 
 def test_a_disk_without_room_for_evidence_is_said(tmp_path: Path) -> None:
-    found = by_subject(list(examine(config(tmp_path, evidence={"min_free": 1 << 60}), 1.0)), "data_dir")
-    assert found[-1].level is Level.WARN
-    assert "less than evidence.min_free" in found[-1].what
+    (found,) = by_subject(list(examine(config(tmp_path, evidence={"min_free": 1 << 60}), 1.0)), "evidence")
+    assert found.level is Level.WARN
+    assert "less than evidence.min_free" in found.what
+
+
+def test_more_evidence_than_fits_is_said_before_the_disk_is_full(tmp_path: Path) -> None:
+    (found,) = by_subject(list(examine(config(tmp_path, evidence={"max_bytes": 1 << 60}), 1.0)), "evidence")
+    assert found.level is Level.WARN
+    assert "lower evidence.max_bytes" in found.advice
+    settings = {"max_bytes": 1_000_000, "min_free": 0}
+    assert by_subject(list(examine(config(tmp_path, evidence=settings), 1.0)), "evidence") == []

@@ -11,7 +11,7 @@ from streamwatch.errors import EvidenceError
 from streamwatch.evidence.ledger import Entry, Ledger
 from streamwatch.evidence.vault import KINDS, Place
 
-__all__ = ["Space"]
+__all__ = ["Space", "room"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ class Space:
         self._folder = folder
         self._config = config
         self._ledger = ledger
+        most = room(config, shutil.disk_usage(folder).free, self.used)
+        if most < config.max_bytes:
+            log.warning("%s: there is room for %.1f GB, less than evidence.max_bytes: when it is full, evidence is not"
+                        " written until something is keep_days old; lower max_bytes", folder, most / 1e9)  # fmt: skip
         for place in ledger.deleted:  # perhaps a crash came between the line and the deed
             try:
                 self._remove(place)
@@ -113,3 +117,8 @@ class Space:
             return
         except OSError as error:
             raise EvidenceError(f"{self._folder}: {place.id} cannot be deleted: {error.strerror}") from error
+
+
+def room(config: EvidenceConfig, free: int, used: int) -> int:
+    """Bytes that evidence can come to on a disk with ``free`` bytes left, of which it has ``used`` some already."""
+    return max(0, free + used - config.min_free)

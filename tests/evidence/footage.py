@@ -38,13 +38,14 @@ MODEL = ModelInfo("bundled", "1", "0" * 64)
 
 
 def make_video(
-    path: Path, codec: str = "libx264", seconds: float = 10, *, bf: int = 0, bright: bool = False, rare: bool = False
+    path: Path, codec: str = "libx264", seconds: float = 10, *, bf: int = 0, bright: bool = False, rare: bool = False,
+    size: tuple[int, int] = (160, 120),
 ) -> Path:  # fmt: skip
-    """160×120 at 10 fps, a keyframe each second (``rare``: one); ``bright``: a white square in the upper left."""
+    """At 10 fps, a keyframe each second (``rare``: one); ``bright``: a white square in the upper left on grey."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height = 160, 120
+        stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.time_base = Fraction(1, 10)
         options: dict[str, dict[str, str]] = {
@@ -54,7 +55,7 @@ def make_video(
         chosen = options.get(codec, {"g": "10"})
         stream.options = dict(chosen.items())
         for number in range(round(seconds * 10)):
-            image = np.full((120, 160, 3), 60 + number % 100, np.uint8)
+            image = np.full((size[1], size[0], 3), 60 + number % 100, np.uint8)
             image[60:, (number * 3) % 140 :][:, :20] = 130
             if bright:
                 image[10:40, 10:50] = 255

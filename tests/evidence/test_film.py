@@ -2,11 +2,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from streamwatch.errors import EvidenceError
 from streamwatch.evidence.film import EncodedFilm, open_film
+from streamwatch.evidence.still import take_still
 from streamwatch.video.packets import Packet, PacketRing
 from tests.evidence.footage import EPOCH, fill, make_ring, make_video, pictures, probe
 
@@ -147,3 +149,20 @@ def test_a_packet_that_claims_a_giant_picture_is_not_decoded(
     with pytest.raises(EvidenceError, match="not one picture"):
         record(tmp_path / "clip.mp4", make_ring(bright).since(0), MASK)
     assert not list(tmp_path.glob("clip*"))
+
+
+def test_a_camera_that_changes_its_resolution_stays_masked(tmp_path: Path, bright: Path) -> None:
+    ring = PacketRing(1000, lambda: EPOCH)
+    fill(ring, bright)
+    fill(ring, make_video(tmp_path / "large.mp4", seconds=3, bright=True, size=(320, 240)), start=EPOCH + 10)
+    record(tmp_path / "clip.mp4", ring.since(0), MASK)
+    images = pictures(tmp_path / "clip.mp4")
+    assert len(images) == 130
+    assert max(int(image[:56, :76].max()) for image in images) < 30
+    assert min(int(image[64:, 84:].min()) for image in images) > 40
+    for at, size in ((EPOCH + 5, (160, 120)), (EPOCH + 11, (320, 240))):
+        still = take_still(ring.around(at), at, MASK)
+        image = cv2.imdecode(np.frombuffer(still.full, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape[1::-1] == size
+        assert image[: size[1] // 2 - 8, : size[0] // 2 - 8].max() < 30

@@ -4,7 +4,7 @@ import pytest
 
 from streamwatch.config import EvidenceConfig
 from streamwatch.evidence.ledger import Ledger
-from streamwatch.evidence.space import DAY, Space
+from streamwatch.evidence.space import DAY, Space, room
 from streamwatch.evidence.verify import verify
 from tests.evidence.footage import EPOCH, keep_incident
 
@@ -117,3 +117,15 @@ def test_it_is_tended_now_and_then_and_what_is_left_of_a_batch_soon(
     keep_incident(tmp_path, ledger, 4)
     space.tend(EPOCH + 3 * DAY)
     assert len(ledger.kept) == 1, "a minute has not passed"
+
+
+def test_more_than_fits_is_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_space(tmp_path, Ledger(tmp_path), max_bytes=1_000_000)
+    assert caplog.text == ""
+    make_space(tmp_path, Ledger(tmp_path), max_bytes=1 << 60)
+    assert "less than evidence.max_bytes" in caplog.text
+
+
+def test_what_is_there_already_counts_as_room() -> None:
+    assert room(EvidenceConfig.model_validate({"min_free": 300}), 1000, 50) == 750
+    assert room(EvidenceConfig.model_validate({"min_free": 3000}), 1000, 50) == 0
