@@ -175,10 +175,10 @@ class Camera:
         """Wait; less if the camera is switched off, or begins to answer where it did not."""
         door, end = Door(self._config.url), time.monotonic() + seconds
         while self._enabled.is_set() and (left := end - time.monotonic()) > 0:
-            if stop.wait(min(left, POLL)):
-                return
-            if door.opened():
+            if door.opened():  # asked at once, too: who is back a moment later must not be taken for one who never left
                 self._backoff.begin()
+                return
+            if stop.wait(min(left, POLL)):
                 return
 
     def _change(self, state: str) -> None:

@@ -10,29 +10,32 @@ __all__ = ["Door"]
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 EVERY = 0.3  # seconds between knocks, and for an answer at most
+SELDOM = 5.0  # seconds between knocks at most
 
 
 class Door:
     """Knocks at the address in ``url`` during one pause between two attempts.
 
     A knock is a TCP connection that is closed at once: no session, no password, nothing to be locked out for. Who
-    answers the first is there and failed for another reason: it is not asked again. Nor are files and devices.
+    answers is there and failed for another reason, or is about to go: it is asked ever more seldom. Files and devices
+    are not asked.
     """
 
     def __init__(self, url: SecretUrl) -> None:
         self._url = url
         self._address: tuple[str, int] | None = None
         self._next = 0.0  # monotonic seconds
+        self._pause = EVERY
         self._missed = False  # a knock
         self._asks = url.scheme in PORTS
 
     def opened(self) -> bool:
-        """Whether it answers now and did not before; at most one knock each ``EVERY`` seconds, else False."""
+        """Whether it answers now and did not before. False if it is not yet time for another knock."""
         if not self._asks or time.monotonic() < self._next:
             return False
         there = self._knock()
-        self._next = time.monotonic() + EVERY
-        self._asks = self._asks and not there
+        self._pause = min(2 * self._pause, SELDOM) if there else EVERY
+        self._next = time.monotonic() + self._pause
         self._missed = self._missed or not there
         return there and self._missed
 

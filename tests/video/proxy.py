@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from tests.video.rtsp import free_port
+
 __all__ = ["FaultProxy", "RtpShift"]
 
 TICK = 0.02  # seconds between looks at what is asked of it
@@ -31,8 +33,8 @@ class FaultProxy:
         self._pairs: list[_Pair] = []
         self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._stopped = threading.Event()
-        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
+        self.port = free_port()
+        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", self.port))
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
 

@@ -1,7 +1,9 @@
 """A real RTSP server (GStreamer's) on loopback, and small films for it."""
 
+import random
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -78,10 +80,13 @@ def gstreamer_missing() -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on at this moment, below those that the kernel gives to outgoing connections: it
+    can be closed and opened again without another process having it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
