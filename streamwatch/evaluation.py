@@ -29,6 +29,7 @@ ORDERS = 64
 BACKLOG = 10_000  # alerts kept in memory while the store cannot be written
 TICK = 1.0  # seconds
 RETRY = 1.0  # seconds between attempts to store while that fails; or three times what an attempt takes
+SLICE = 0.5  # seconds that storing may take of the rules' time at once; then the rules have as much
 FAREWELL = 2.0  # seconds that a store that fails gets at the end
 NAMED = 50  # of the alerts that are lost then are named in the log
 
@@ -88,7 +89,7 @@ class Evaluation:
         self._spent = 0.0  # CPU seconds of the thread that have been counted
         self.beat = time.monotonic()
         self.storing = True
-        self._retry = 0.0  # when to store again, if not (monotonic s)
+        self._retry = 0.0  # nothing is stored before (monotonic s)
 
     def put(self, item: Detection | Gap | CameraState) -> None:
         """Hand on ``item``; waits for room as long as the rules thread lives."""
@@ -145,7 +146,7 @@ class Evaluation:
             self._spent = time.thread_time()
             while not (stop.is_set() and self._queue.empty()):
                 self.beat = time.monotonic()
-                self._turn(0.01 if stop.is_set() else TICK)
+                self._turn(0.01 if stop.is_set() else SLICE if self._backlog else TICK)
             self._keep(self._book.close(self._now(), "shutdown"))
             self._insist()
         finally:
@@ -167,6 +168,8 @@ class Evaluation:
             if self._scores is not None:
                 self._scores.tick(self._now())
         self._carry_out()
+        if self._backlog:
+            self._store()
         try:
             item = self._queue.get(timeout=timeout)
         except queue.Empty:
@@ -238,19 +241,25 @@ class Evaluation:
     def _insist(self) -> None:
         """The last chance: a store that was only busy must not cost an alert."""
         deadline = time.monotonic() + FAREWELL
-        while self._backlog and time.monotonic() < deadline:
-            time.sleep(0.1)
+        while self._backlog and (self.storing or time.monotonic() < deadline):
+            if not self.storing:
+                time.sleep(0.1)
             self._retry = 0.0
             self._store()
 
     def _store(self) -> None:
         began = time.monotonic()
-        if not self.storing and began < self._retry:  # each attempt may last as long as the disk likes
+        if began < self._retry:  # each attempt may last as long as the disk likes
             return
+        self._retry = 0.0
         try:
             while self._backlog:
                 self._deliver(self._backlog[0])
                 self._backlog.popleft()
+                self.beat = now = time.monotonic()
+                if now - began > SLICE:  # thousands may wait after a long trouble
+                    self._retry = now + SLICE
+                    break
         except SinkError as error:
             if self.storing:
                 log.error("alerts cannot be stored; up to %d are kept in memory: %s", BACKLOG, error)

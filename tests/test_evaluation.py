@@ -55,6 +55,7 @@ class Stage:
         self.kept: list[Alert] = []
         self.broken = threading.Event()
         self.attempts = 0
+        self.slow = 0.0
         self.metrics = Metrics()
         self.evaluation = Evaluation(book(), self.keep, self.metrics, scores=scores)
         self.worker = Worker("rules", self.evaluation.run)
@@ -63,6 +64,7 @@ class Stage:
         self.attempts += 1
         if self.broken.is_set():
             raise SinkError("disk full")
+        time.sleep(self.slow)
         self.kept.append(alert)
 
     def end(self) -> None:
@@ -204,6 +206,27 @@ def test_a_store_that_fails_is_not_tried_with_each_detection(stage: Stage) -> No
     stage.evaluation.replace(rules(), 20.0)  # all of them were evaluated
     assert not stage.evaluation.storing
     assert stage.attempts <= 2 + (time.time() - now) / RETRY
+
+
+def test_what_waited_for_the_store_does_not_hold_up_the_rules(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.evaluation.SLICE", 0.05)
+    stage.broken.set()
+    stage.worker.start()
+    at = time.time() - 300
+    for i in range(100):
+        stage.evaluation.put(detection(at + 2 * i, 0.1 if i % 2 else 0.9))
+    stage.evaluation.replace(rules(), 20.0)
+    stage.slow = 0.02
+    stage.broken.clear()
+    wait_for(lambda: stage.kept)
+    decided = sum(stage.value("alerts_total", camera="dock", rule="fight", type=kind) or 0 for kind in ("new", "end"))
+    stage.evaluation.replace(rules(), 20.0)
+    assert len(stage.kept) < decided - 10
+    beats = set[float]()
+    wait_for(lambda: len(stage.kept) >= decided or beats.add(stage.evaluation.beat))  # type: ignore[func-returns-value]
+    assert len(beats) > 10
+    stage.end()
+    assert types(stage.kept)[:4] == [AlertType.NEW, AlertType.END] * 2
 
 
 def test_a_store_that_is_back_in_time_at_the_end_loses_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
