@@ -20,6 +20,7 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
+from streamwatch.models.provider import Gpu
 from streamwatch.orders import Orders
 from streamwatch.plan import Plan, draw_plan
 from streamwatch.reload import Reload
@@ -74,7 +75,8 @@ class Assembly:
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
         with ThreadPoolExecutor(1, "model") as beside:  # while the broker's process starts
-            loading = beside.submit(OnnxModel, plan.pack, config.provider, config.strict_provider)
+            gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph, any(plan.zones.values()))
+            loading = beside.submit(OnnxModel, plan.pack, config.provider, config.strict_provider, gpu)
             self._build_broker(config)
             self.model = loading.result()
         self._build_store(config)
@@ -119,7 +121,7 @@ class Assembly:
         inference = Inference(self.model, plan.zones, self.metrics, self._now, spent)
 
         def run(stop: threading.Event) -> None:
-            inference.run(self._mailbox, self._on_detection, stop, self._mark_beat)
+            inference.run(self._mailbox, self._on_detection, stop, self._mark_beat, self.model.max_batch)
 
         self.inference_worker = Worker("inference", run, self._died)
 

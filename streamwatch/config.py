@@ -25,6 +25,7 @@ __all__ = [
     "Config",
     "EventConfig",
     "EvidenceConfig",
+    "GpuConfig",
     "HealthConfig",
     "HttpConfig",
     "MqttConfig",
@@ -184,12 +185,19 @@ class EvidenceConfig(_Model):
     min_free: Annotated[ByteSize, Field(ge=0, description="free on the disk, else none is written")] = ByteSize(10**9)
 
 
+class GpuConfig(_Model):
+    """What the providers ``cuda`` and ``tensorrt`` do; nothing on a CPU."""
+
+    cuda_graph: Annotated[bool, Field(description="provider cuda: launch each batch as one recorded graph")] = False
+
+
 class Config(_Model):
     """``streamwatch.yml``. Only ``cameras`` is required."""
 
     model: str = "bundled"
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     strict_provider: bool = False
+    gpu: GpuConfig = GpuConfig()
     data_dir: Path = Path("./streamwatch-data")
     cameras: Annotated[list[CameraConfig], Field(min_length=1, max_length=1024)]
     events: list[EventConfig] = []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwatch.errors import SourceError
+from streamwatch.models.bucket import BUCKETS
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.offline import source_url
 from streamwatch.video.camera import read_clips
@@ -58,13 +59,14 @@ def measure_limits(film: Path, url: str, model: OnnxModel, seconds: float) -> Li
     clips = [clip.frames for clip in islice(read_clips(source_url(str(film)), timing), max(BATCHES))]
     if not clips:
         raise SourceError(f"{film}: shorter than one clip of {card.clip_seconds:g} s", "invalid")
-    each = seconds / 2 / len(BATCHES)
+    batches = BATCHES if model.provider == "cpu" else BUCKETS
+    each = seconds / 2 / len(batches)
     return Limits(
         _measure_demux(url, seconds / 2),
         decode,
         scaling,
-        {batch: _measure_encoder(model, clips, batch, each) for batch in BATCHES},
-        {batch: _measure_joint(model, batch, each / 2) for batch in BATCHES},
+        {batch: _measure_encoder(model, clips, batch, each) for batch in batches},
+        {batch: _measure_joint(model, batch, each / 2) for batch in batches},
         1 / card.stride_seconds,
     )
 

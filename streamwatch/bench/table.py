@@ -12,7 +12,7 @@ from streamwatch.bench.limits import Limits
 from streamwatch.bench.load import HEADROOM, KEPT_UP, Load, cameras_that_fit
 from streamwatch.bench.startup import GOAL, Startup
 
-__all__ = ["limit_lines", "load_lines", "machine", "report", "startup_lines", "table"]
+__all__ = ["limit_lines", "load_lines", "machine", "rate_lines", "report", "startup_lines", "table"]
 
 
 def machine(provider: str) -> dict[str, Any]:
@@ -64,6 +64,18 @@ def limit_lines(limits: Limits) -> Iterator[str]:
         ["sum of a camera-second, at the cheapest batch", f"{limits.sum:.1f}"],
     ]
     yield from table(rows)
+
+
+def rate_lines(limits: Limits, frames: int) -> Iterator[str]:
+    """What the graphs alone allow on a GPU: the rate at each batch, copies to it and back included. ``frames`` are in
+    a clip."""
+    yield "The graphs alone, one after the other, a second:"
+    rows = [["clips at once", "frames", "windows encoded and scored"]]
+    for batch, encode in limits.encode.items():
+        clips = 1e3 / encode
+        rows.append([str(batch), f"{frames * clips:,.0f}", f"{1e3 / (encode + limits.score[batch]):,.0f}"])
+    yield from table(rows)
+    yield f"The pipeline cannot score more than {1e3 / limits.graphs:,.0f} windows a second, of all cameras together."
 
 
 def load_lines(loads: Sequence[Load], limits: Limits) -> Iterator[str]:

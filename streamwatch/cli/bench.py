@@ -67,6 +67,8 @@ def throughput(
             _note(f"the parts alone, {2 * seconds:.0f} s")
             limits = measure_limits(film.path, urls["cam"], loaded, seconds)
             _say(as_json, *table.limit_lines(limits))
+            if loaded.provider != "cpu":
+                _say(as_json, *table.rate_lines(limits, loaded.card.frames))
             loads = []
             for count in counts:
                 _note(f"{count} cameras, {seconds:.0f} s and what it takes to start")

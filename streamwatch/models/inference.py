@@ -12,6 +12,7 @@ from streamwatch.activity import activity
 from streamwatch.errors import InferenceError, MailboxClosedError
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
+from streamwatch.models.bucket import max_batch
 from streamwatch.models.detection import Detection, ModelInfo, Token, Vector
 from streamwatch.models.pack import Card
 from streamwatch.models.still import Stills
@@ -20,7 +21,7 @@ from streamwatch.video.frame import Clip
 
 __all__ = ["MAX_BATCH", "Inference", "Model", "Zones"]
 
-MAX_BATCH = 4  # clips: larger batches gain next to nothing on a CPU, and all of them wait for the last
+MAX_BATCH = max_batch("cpu")
 MAX_FAILURES = 5  # failed batches in a row before the session is given up
 
 Zones = Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]]
@@ -73,15 +74,17 @@ class Inference:
         emit: Callable[[Detection], None],
         stop: Event,
         beat: Callable[[], None] = lambda: None,
+        most: int = MAX_BATCH,
     ) -> None:
-        """Take clips until the mailbox closes or ``stop`` is set; ``emit`` may block. ``beat`` shows that it lives.
+        """Take clips, ``most`` at once, until the mailbox closes or ``stop`` is set; ``emit`` may block. ``beat`` shows
+        that it lives.
 
         Raises InferenceError after MAX_FAILURES failed batches in a row.
         """
         while not stop.is_set():
             beat()
             try:
-                clips = mailbox.take(MAX_BATCH, timeout=1.0)
+                clips = mailbox.take(most, timeout=1.0)
             except MailboxClosedError:
                 return
             for detection in self.process(clips):

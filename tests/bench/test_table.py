@@ -8,7 +8,7 @@ from pathlib import Path
 from streamwatch.bench.film import Film
 from streamwatch.bench.limits import Limits
 from streamwatch.bench.startup import Startup
-from streamwatch.bench.table import limit_lines, load_lines, machine, report, startup_lines, table
+from streamwatch.bench.table import limit_lines, load_lines, machine, rate_lines, report, startup_lines, table
 from tests.bench.test_load import LOAD
 
 LIMITS = Limits(6.0, 35.0, 3.0, {1: 11.0, 8: 10.0}, {1: 2.0, 8: 1.0})
@@ -30,6 +30,12 @@ def test_the_pipeline_stands_beside_its_limit() -> None:
 def test_a_machine_that_is_too_slow_is_told_so() -> None:
     slow = dataclasses.replace(LOAD, worst=0.4)
     assert "try fewer --cameras" in "\n".join(load_lines([slow], LIMITS))
+
+
+def test_a_gpu_is_told_what_its_graphs_allow() -> None:
+    lines = list(rate_lines(LIMITS, 8))
+    assert lines[-2].split() == ["8", "800", "91"]  # 10 ms a clip of 8 frames; 11 ms with its window
+    assert "more than 91 windows" in lines[-1]
 
 
 def test_json_has_stable_keys_and_no_nan() -> None:

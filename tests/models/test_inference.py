@@ -194,6 +194,16 @@ def test_runs_until_the_mailbox_closes() -> None:
     assert len(beats) >= 2
 
 
+def test_takes_as_many_clips_at_once_as_it_is_told() -> None:
+    stage, model, _ = inference()
+    mailbox: Mailbox[str, Clip] = Mailbox(lambda camera, reason: None)
+    for i in range(20):
+        mailbox.put(f"c{i}", clip(f"c{i}", 0))
+    mailbox.close()
+    stage.run(mailbox, lambda detection: None, threading.Event(), most=16)
+    assert model.batches == [16, 4]
+
+
 def test_encode_and_score_add_up_to_the_time_spent() -> None:
     ticks = iter([1.0, 1.5, 1.75])
     metrics = Metrics()
