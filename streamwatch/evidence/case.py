@@ -19,7 +19,7 @@ from streamwatch.evidence.still import Still, take_still
 from streamwatch.evidence.vault import Place, digest, place_of, write_file
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Alert, AlertType, to_payload
-from streamwatch.video.packets import PacketRing
+from streamwatch.video.packets import Packet, PacketRing
 
 __all__ = ["SCHEMA", "Case", "View"]
 
@@ -55,6 +55,7 @@ class Case:
         self._heard = 0
         self._best = -1.0
         self._wanted: float | None = alert.time  # UTC s of the picture to take
+        self._aimed: tuple[float, list[Packet]] | None = None  # its time, and the GOP that it is in
         self.shot = -PAUSE  # when the last was taken (monotonic s)
         self.told = False  # whether its last alert was given
         self.due = 0.0  # when its record may be tried (monotonic s)
@@ -76,17 +77,23 @@ class Case:
             if score > self._best + STEP:
                 self._best, self._wanted = score, detection.end
 
+    def aim(self, now: float) -> None:
+        """Take hold of the picture that is wanted as soon as it is there: the ring will forget it."""
+        wanted = self._wanted
+        if wanted is None:
+            return
+        packets = self._view.ring.around(wanted)
+        if now >= wanted + LATE or (packets and packets[-1].at > wanted):
+            self._wanted, self._aimed = None, (wanted, packets)
+
     def take_snapshot(self, now: float) -> Still | None:
         """The picture that is wanted, once it is there; it is on the disk then. Raises EvidenceError."""
-        wanted = self._wanted
-        if wanted is None or time.monotonic() - self.shot < PAUSE:
+        self.aim(now)
+        if self._aimed is None or time.monotonic() - self.shot < PAUSE:
             return None
-        packets = self._view.ring.around(wanted)
-        if now < wanted + LATE and not (packets and packets[-1].at > wanted):
-            return None
-        self._wanted = None
+        (at, packets), self._aimed = self._aimed, None
         self.shot = time.monotonic()
-        still = take_still(packets, wanted, self._view.masks)
+        still = take_still(packets, at, self._view.masks)
         write_file(self.place.path(self._folder, "snapshot"), still.full)
         self.snapshot = {
             "file": self.place.name("snapshot"),

@@ -192,6 +192,7 @@ class Recorder:
         for case in self._cases.values():
             encoding = sum(other.footage.held for other in self._cases.values() if other.footage.encoded)
             case.footage.draw(now, HELD - encoding if case.footage.encoded else HELD)
+            case.aim(now)
         for case in self._cases.values():
             if not case.footage.encoded:
                 case.footage.work(inf)

@@ -282,9 +282,10 @@ def test_many_incidents_at_once_lose_nothing_while_pictures_are_taken(
     fill(stage.ring, video)
     fill(ring, video)
     stage.recorder._hear(make_alert())
-    stage.recorder._hear(replace(make_alert(incident=OTHER), camera="gate", start_time=EPOCH + 9))
+    other = replace(make_alert(incident=OTHER), camera="gate", start_time=EPOCH + 9, time=EPOCH + 9)
+    stage.recorder._hear(other)
     stage.recorder._turn(1.0)
-    assert len(stage.shown) == 1, "of the other one the ring holds only what came later"
+    assert len(stage.shown) == 2
     footage = stage.recorder._cases[OTHER].footage
     footage.stop("test")
     assert footage.first == EPOCH + 7
