@@ -19,11 +19,11 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.timeout(240)
 def test_everything_as_one_json_document(video: str, tmp_path: Path) -> None:
     given = ["--video", video, "--data-dir", str(tmp_path), "--provider", "cpu"]
-    found = streamwatch("bench", "--cameras", "1,2", "--seconds", "2", "--json", *given, limit=200)
+    found = streamwatch("bench", "--cameras", "2", "--seconds", "1", "--json", *given, limit=200)
     assert found.returncode == 0, found.stderr
     report = json.loads(found.stdout)
     assert report["schema"] == "streamwatch.bench/1"
-    assert [load["cameras"] for load in report["loads"]] == [1, 2]
+    assert [load["cameras"] for load in report["loads"]] == [2]
     assert report["machine"]["provider"] == "cpu"
     assert all(load["ratio"] > 0 for load in report["loads"])
 
