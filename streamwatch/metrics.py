@@ -59,7 +59,7 @@ class Metrics:
         self.evidence_packets_dropped = counter("evidence_packets_dropped_total", "Packets that the ring before an incident could not keep.", "camera", "reason")
         self.evidence_delay = histogram("evidence_delay_seconds", "From the end of an incident's footage to its finished clip.", _LATENCY)
         self.evidence_bytes = gauge("evidence_bytes", "Size of the evidence kept.")
-        self.evidence_writing = gauge("evidence_writing", "1 while evidence can be written: the disk has room.")
+        self.evidence_writing = gauge("evidence_writing", "1 while evidence can be written, NaN if it is off.")
         self.evidence_ring_bytes = gauge("evidence_ring_bytes", "Compressed video in memory, the seconds before an incident.", "camera")
         self.alert_latency = histogram("alert_latency_seconds", "From the last frame of the deciding window to the broker's PUBACK.", _LATENCY, "rule")
         self.rule_errors = counter("rule_errors_total", "Evaluations in which a rule raised.", "rule")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from math import nan
 from pathlib import Path
 
 from streamwatch.config import CameraConfig, Config
@@ -40,6 +41,7 @@ class Keeper:
         self._stopped = False
         self._due: float | None = None  # monotonic time at which a failed one is started again
         if not config.evidence.enabled:
+            metrics.evidence_writing.set(nan)  # neither well nor a fault that somebody should be woken for
             return
         seconds = config.evidence.pre_s + RESERVE
         self._views = {camera.name: self._view(camera, seconds) for camera in config.cameras}

@@ -13,8 +13,12 @@ _PICTURES = {"h264": range(1, 6), "hevc": range(32)}
 
 
 def parameter_sets(data: bytes, codec: str) -> bytes:
-    """The parameter sets before the first slice of ``data`` (with start codes), each once; b"" where there are none."""
+    """The parameter sets before the first slice of ``data`` (with start codes), each once; b"" unless all are there.
+
+    A picture parameter set alone, as some encoders repeat it, says nothing of another format.
+    """
     found: list[bytes] = []
+    kinds: set[int] = set()
     for unit in _units(data):
         kind = _kind(unit, codec)
         if kind in _PICTURES[codec]:
@@ -22,7 +26,8 @@ def parameter_sets(data: bytes, codec: str) -> bytes:
         whole = unit.rstrip(b"\x00")
         if kind in _SETS[codec] and whole not in found:
             found.append(whole)
-    return b"".join(START + unit for unit in found)
+            kinds.add(kind)
+    return b"".join(START + unit for unit in found) if len(kinds) == len(_SETS[codec]) else b""
 
 
 def to_annexb(data: bytes, size: int) -> bytes:

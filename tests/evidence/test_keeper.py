@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from streamwatch.rules.alert import Alert
 from tests.evidence.footage import EPOCH, ID, fill, make_alert, make_detection
 
 
-def make_keeper(folder: Path, told: list[Alert], enabled: bool = True) -> Keeper:
+def make_keeper(folder: Path, told: list[Alert], enabled: bool = True, metrics: Metrics | None = None) -> Keeper:
     cameras = [{"name": "dock", "url": "rtsp://127.0.0.1:9/x"}]
     evidence = {"enabled": enabled, "min_free": 0}
     config = Config.model_validate({"cameras": cameras, "data_dir": folder, "evidence": evidence})
-    return Keeper(config, Outlet(told.append, lambda camera, rule, jpeg: None), Metrics(), lambda: EPOCH + 4)
+    return Keeper(config, Outlet(told.append, lambda camera, rule, jpeg: None), metrics or Metrics(), lambda: EPOCH + 4)
 
 
 def wait_for(condition: Callable[[], object], limit: float = 30) -> None:
@@ -44,8 +45,13 @@ def test_what_a_camera_leaves_becomes_evidence(tmp_path: Path, video: Path) -> N
 
 def test_switched_off_it_keeps_nothing(tmp_path: Path) -> None:
     told: list[Alert] = []
-    keeper = make_keeper(tmp_path, told, enabled=False)
+    metrics = Metrics()
+    keeper = make_keeper(tmp_path, told, enabled=False, metrics=metrics)
     keeper.start()
+    writing = metrics.registry.get_sample_value("streamwatch_evidence_writing")
+    assert writing is not None
+    assert isnan(writing), "0 would be an alert of Prometheus"
+    assert keeper.degraded() == []
     keeper.deliver(make_alert())
     assert keeper.ring("dock") is None
     assert told == [make_alert()]

@@ -46,3 +46,8 @@ def test_nothing_malformed_raises_or_hangs(data: bytes, codec: str, size: int) -
     to_annexb(data, size)
     unpack_extradata(data, codec)
     unpack_extradata(b"\x01" + data, codec)
+
+
+def test_one_kind_alone_is_no_format() -> None:
+    assert parameter_sets(START + PPS + START + SLICE, "h264") == b""
+    assert parameter_sets(START + SPS + START + SLICE, "h264") == b""

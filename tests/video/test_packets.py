@@ -186,3 +186,14 @@ def test_a_stream_without_a_second_keyframe_is_given_up(monkeypatch: pytest.Monk
     assert (feed.kept(), feed.ring.size) == ([], 0)
     assert feed.dropped == [(51, "bytes")] + [(1, "keyframe")] * 9
     assert feed.add(60, 61).kept() == [60, 61]
+
+
+def test_a_picture_parameter_set_alone_is_no_other_format() -> None:
+    ring = PacketRing(1000, lambda: EPOCH)
+    ring.begin(Codec("h264", b"", Fraction(1, 10), 10.0))
+    for number, head in enumerate(
+        (b"\x00\x00\x00\x01\x67\x01\x01\x00\x00\x00\x01\x68\x01", b"\x00\x00\x00\x01\x68\x01")
+    ):
+        ring.add(head + b"\x00\x00\x00\x01\x65\x11", number * 10, True)
+    first, second = ring.since(0)
+    assert first.run is second.run
