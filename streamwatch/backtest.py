@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from streamwatch.config import Config
-from streamwatch.errors import ConfigError, StreamwatchError
+from streamwatch.errors import ConfigError, SourceError, StreamwatchError
 from streamwatch.rules.alert import to_payload
 from streamwatch.rules.backtest import Replay, compare, longest_quiet, replay, sweep
 from streamwatch.rules.duration import parse_duration
 from streamwatch.rules.explain import Explanation, explain
 from streamwatch.rules.loading import load_rules
-from streamwatch.rules.rule import Rule
+from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.rules.truth import Truth, judge
 from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.sinks.in_force import FILE, InForce, read
 from streamwatch.sinks.score_block import Row, time_of
 from streamwatch.sinks.score_files import cameras, names, newest, read_rows
 
@@ -58,6 +59,13 @@ class ScoreFolder:
                 self.progress(time_of(row))
             yield row
 
+    def in_force(self) -> Sequence[InForce]:
+        """Which rules were in force meanwhile, as far as is known. Raises SourceError."""
+        try:
+            return read(self.folder, self.since)
+        except OSError as error:
+            raise SourceError(f"{self.folder / FILE}: cannot be read: {error.strerror}", reason="invalid") from error
+
     def vocabulary(self) -> Vocabulary:
         """What rules may name: the events, cameras and zones of the log and of the site. Raises SourceError."""
         known = {camera: names(self.folder, camera, self.since) for camera in cameras(self.folder)}
@@ -84,6 +92,8 @@ def backtest(
     old = load_rules(against, vocabulary) if against else ()
     found = replay(log.rows(), loaded)
     report = _report(found, loaded)
+    report["hash"] = hash_of(loaded)
+    report["in_force"] = [asdict(entry) for entry in log.in_force()]
     if against:
         added, gone, changed = compare(replay(log.rows(), old).firings, found.firings)
         report["against"] = {

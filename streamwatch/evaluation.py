@@ -16,7 +16,8 @@ from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.order import Acknowledge, Order, Snoozed
 from streamwatch.rules.restart import ends
-from streamwatch.rules.rule import Rule
+from streamwatch.rules.rule import Rule, hash_of
+from streamwatch.sinks.in_force import InForce
 from streamwatch.sinks.scores import ScoreLog
 from streamwatch.sinks.states import OpenIncidents
 
@@ -143,6 +144,7 @@ class Evaluation:
             if self._left:
                 log.warning("an earlier run ended without ending %d incidents; they end now", len(self._left))
             self._keep(self._left)
+            self._note_rules(self._now())
             self._spent = time.thread_time()
             while not (stop.is_set() and self._queue.empty()):
                 self.beat = time.monotonic()
@@ -191,8 +193,13 @@ class Evaluation:
             return
         at = self._now()
         self._keep(self._book.replace(item.rules, at))
+        self._note_rules(at)
         self._complained.clear()  # a rule may have been mended, or not
         item.applied.set_result(at)
+
+    def _note_rules(self, at: float) -> None:
+        if self._scores is not None:
+            self._scores.in_force(InForce(at, hash_of(self._book.rules), len(self._book.rules)))
 
     def _carry_out(self) -> None:
         while not self._orders.empty():

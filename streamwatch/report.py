@@ -152,6 +152,9 @@ def _head(report: Mapping[str, Any]) -> Iterator[str]:
     if quiet is not None:
         line += f"; longest silence {span(quiet['seconds'])} from {moment(quiet['since'])}"
     yield line
+    for entry in report.get("in_force", ())[-SHOWN:]:
+        same = ", those tried here" if entry["hash"] == report["hash"] else ""
+        yield f"in force since {moment(entry['since'])}: {entry['rules']} rules, hash {entry['hash']}{same}"
 
 
 def _incident(found: Mapping[str, Any], mark: str = "") -> str:

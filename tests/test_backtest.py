@@ -18,7 +18,9 @@ from streamwatch.backtest import (
 from streamwatch.config import Config
 from streamwatch.errors import ConfigError, RuleError, SourceError, StreamwatchError
 from streamwatch.models.detection import Detection, Gap, ModelInfo
+from streamwatch.report import backtest_lines
 from streamwatch.rules.truth import Truth
+from streamwatch.sinks.in_force import InForce, note
 from streamwatch.sinks.scores import ScoreLog
 
 T0 = 1_700_000_000.0
@@ -46,6 +48,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_tells_which_rules_were_in_force(folder: Path) -> None:
+    log = ScoreFolder(folder / "scores")
+    digest = backtest(log, [folder / "rules.yml"])["hash"]
+    note(log.folder, InForce(T0 - 9, "0" * 16, 2))
+    note(log.folder, InForce(T0 + 200, digest, 2))
+    lines = backtest_lines(backtest(log, [folder / "rules.yml"]))
+    assert [line.rpartition(" 2 rules, ")[2] for line in lines if line.startswith("in force")] == [
+        f"hash {'0' * 16}", f"hash {digest}, those tried here",
+    ]  # fmt: skip
+
+
 def test_what_would_fire_when_and_where(folder: Path) -> None:
     report = backtest(ScoreFolder(folder / "scores"), [folder / "rules.yml"])
     told = [(found["rule"], found["camera"], found["start"] - T0) for found in report["incidents"]]
@@ -56,6 +69,7 @@ def test_what_would_fire_when_and_where(folder: Path) -> None:
         ("gate", "dock", 300),
         ("fall", "dock", 300),
     ]
+    assert report["in_force"] == []  # nothing is known of it
     assert report["camera_days"] == pytest.approx(2 * 599 / 86400)
     assert report["incidents_per_camera_day"] == pytest.approx(3 / report["camera_days"])
     assert [(camera["camera"], camera["gaps"]) for camera in report["cameras"]] == [("dock", 0), ("ward-1", 1)]

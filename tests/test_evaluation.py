@@ -19,8 +19,9 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook
-from streamwatch.rules.rule import Rule, parse_rules
+from streamwatch.rules.rule import Rule, hash_of, parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
+from streamwatch.sinks.in_force import read
 from streamwatch.sinks.score_files import read_rows
 from streamwatch.sinks.scores import ScoreLog
 from streamwatch.sinks.store import SqliteOutbox
@@ -264,6 +265,17 @@ def test_what_was_evaluated_is_logged(tmp_path: Path) -> None:
     wait_for(lambda: stage.kept)
     stage.end()
     assert list(read_rows(tmp_path)) == put
+
+
+def test_which_rules_were_in_force_is_logged(tmp_path: Path) -> None:
+    stage = Stage(ScoreLog(tmp_path))
+    stage.worker.start()
+    other = rules(RULES.replace("0.7", "0.8"))
+    at = stage.evaluation.replace(other, 20.0)
+    stage.end()
+    first, second = read(tmp_path)
+    assert (first.hash, first.rules) == (hash_of(rules()), 3)
+    assert (second.hash, second.since) == (hash_of(other), at)
 
 
 def test_a_score_log_that_cannot_be_written_holds_up_no_alert(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ WINDOW = 20  # messages in flight; paho's own limit, so that it never queues or 
 _KEEPALIVE = 10  # s; paho needs up to two of them to see a broker that neither answers nor hangs up
 _CONNECT_LIMIT = 3.0  # s, for TCP and again for TLS
 _MESSAGES = 256  # waiting commands; a flood beyond that is dropped here
+_KEPT = 4096  # bytes of each: more than any command may have, so that one too long is refused for its length
 _HEAD = 512  # bytes; what a PUBLISH adds to topic, payload and properties, amply
 
 
@@ -229,7 +230,7 @@ def _client(endpoint: Endpoint, will: tuple[str, str], version: int, events: "Si
     def on_message(_c: Client, _u: object, message: MQTTMessage) -> None:
         nonlocal dropped
         if events.qsize() < _MESSAGES:
-            events.put(Message(message.topic, bytes(message.payload[:1024]), message.retain, dropped))
+            events.put(Message(message.topic, bytes(message.payload[:_KEPT]), message.retain, dropped))
             dropped = 0
         else:
             dropped += 1  # told with the next that finds room

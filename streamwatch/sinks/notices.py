@@ -5,7 +5,7 @@ from collections import deque
 
 __all__ = ["Notices"]
 
-_LIMIT = 16  # a broker that is away for long gets the newest
+_LIMIT = 64  # more than the commands taken at once; a broker that is away for long gets the newest
 
 
 class Notices:

@@ -15,6 +15,7 @@ from pathlib import Path
 from streamwatch.config import Config
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection
+from streamwatch.sinks.in_force import FILE, InForce, note
 from streamwatch.sinks.score_block import Row, encode, time_of
 from streamwatch.sinks.score_files import HOUR, file_name, prune
 
@@ -86,6 +87,13 @@ class ScoreLog:
         """Keep several."""
         for row in rows:
             self.add(row)
+
+    def in_force(self, entry: InForce) -> None:
+        """Keep which rules are in force, too."""
+        try:
+            note(self._folder, entry)
+        except OSError as error:
+            log.error("%s cannot be written, backtests will not know which rules were in force: %s", FILE, error)
 
     def tick(self, at: float) -> None:
         """It is ``at`` (UTC s) now: write what has waited for FLUSH seconds; once an hour let old files go."""

@@ -42,7 +42,7 @@ def test_publishes_subscribes_and_closes(mosquitto: Mosquitto, version: int) -> 
     assert answer.at <= time.monotonic()
     listener.publish("in", b"x" * 5000)
     message = next_of(link, Message)
-    assert message == Message("in", b"x" * 1024, False), "no more is kept than any command needs"
+    assert message == Message("in", b"x" * 4096, False), "no more is kept than any command needs"
     assert link.close(LIMIT)
     wait_for(lambda: listener.shows("out", "hällo"), "the message")
     assert listener.of(WILL[0]) == [], "a clean end has no last will"

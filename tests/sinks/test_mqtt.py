@@ -365,10 +365,11 @@ class TestCommands:
         (snoozed,) = json.loads(listener.of("streamwatch/rules/snoozed")[0])
         assert (snoozed["rule"], snoozed["until"], snoozed["by"]) == ("fall", 2.0, "Bob")
         incident = "01M81GXG3PJYC11C2ZZ9JGJX56"
-        listener.publish(f"streamwatch/alerts/{incident}/ack", b'{"by": "Ann"}')
+        note = 256 * "é"  # as long as can be, each written as six bytes
+        listener.publish(f"streamwatch/alerts/{incident}/ack", json.dumps({"by": "Ann", "note": note}).encode())
         listener.publish("streamwatch/rules/snooze", b'{"camera": "dock", "for": "1m"}')
         wait_for(lambda: len(orders) == 2, "both orders")
-        assert set(orders) == {Acknowledge(incident, "Ann"), Snooze(None, "dock", span=60.0)}
+        assert set(orders) == {Acknowledge(incident, "Ann", note), Snooze(None, "dock", span=60.0)}
         sink.answer({"order": "acknowledge", "done": True})
         wait_for(lambda: listener.of("streamwatch/answer") == ['{"order": "acknowledge", "done": true}'], "the answer")
         listener.close()

@@ -41,10 +41,10 @@ class TestNotices:
 
     def test_the_oldest_make_room(self) -> None:
         notices = Notices()
-        for number in range(20):
+        for number in range(68):
             notices.put("t", str(number))
         notices.put_back([("t", "taken before")])
-        assert drain(notices) == [str(number) for number in range(4, 20)]
+        assert drain(notices) == [str(number) for number in range(4, 68)]
 
 
 class TestReload:
