@@ -176,17 +176,14 @@ def backwards(gallery: Gallery, chance: random.Random, slack: float) -> Trial:
 
 def resize(gallery: Gallery, chance: random.Random, slack: float) -> Trial:
     """The resolution changes in mid-stream, twice: from the last clip before to the first after."""
-    turning = gallery.turning()
-    try:
+    with gallery.turning() as turning:
         began = time.monotonic()
         if turning.clip_after(began, lambda arrival: arrival.epoch >= 2) is None:
-            return Trial(wrong="the window was not reset")
+            return Trial(wrong=f"the window was not reset; {turning.count('camera_reconnects'):.0f} reconnects")
         arrivals = list(turning.arrivals)
         first = next(number for number, arrival in enumerate(arrivals) if arrival.epoch >= 2)
         wrong = "it reconnected" if turning.count("camera_reconnects") else ""
         return Trial(clip=arrivals[first].at - arrivals[first - 1].at, wrong=wrong)
-    finally:
-        turning.stop()
 
 
 def step_clock(gallery: Gallery, chance: random.Random, slack: float) -> Trial:

@@ -4,7 +4,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,16 +104,24 @@ class Gallery:
     def __init__(self, folder: Path) -> None:
         film = make_film(folder / "film.mp4", seconds=FILM, fps=15, noise=12)
         self.server = RtspServer({"dock": film})
-        self.other = RtspServer({"gate": film}, sizes=[(320, 180), (160, 120), (400, 300)])
+        self.other = RtspServer({"gate": film})
         self.server.start()
         self.other.start()
         self.proxy = FaultProxy(self.server.port)
         self.dock = Watch(self.server.url("dock", self.proxy.port))
         self.witness = Watch(self.other.url("gate"))
 
-    def turning(self) -> Watch:
-        """A camera that changes its resolution each second."""
-        return Watch(self.other.url("cam"))
+    @contextmanager
+    def turning(self) -> Iterator[Watch]:
+        """A camera that changes its resolution each second. Its server is new each time: after some thirty beginnings
+        and ends of a live stream that clients share, GStreamer's answers 503 for ever."""
+        server = RtspServer(sizes=[(320, 180), (160, 120), (400, 300)]).start()
+        watch = Watch(server.url("cam"))
+        try:
+            yield watch
+        finally:
+            watch.stop()
+            server.kill()
 
     def close(self) -> list[str]:
         """End everything; the names of cameras that did not end well."""
