@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS given_up ON alerts (sequence) WHERE acked = {GIVEN_UP
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TRIM_EVERY = 1000  # acknowledgements, or alerts
 _PRUNED_LIMIT = 20_000  # rows looked at for one answer
-_BUSY_LIMIT = 5.0  # s
+_BUSY_LIMIT = 2.0  # s; less than the watchdog and an ordered stop wait for the rules thread
 _BOUNDS = Bounds()
 
 
