@@ -130,11 +130,15 @@ class Camera:
         config = self._config
         stillness = Stillness() if config.decode == "auto" else None
         limits = config.open_timeout, config.read_timeout
-        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring)
+
+        def over() -> bool:
+            return stop.is_set() or not self._enabled.is_set()
+
+        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, over)
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:
-                if stop.is_set() or not self._enabled.is_set():
+                if over():
                     return
                 now = time.monotonic()
                 if not self._since:
@@ -149,7 +153,8 @@ class Camera:
                 if now - read >= 1.0:
                     self._meter.read(tally, stillness)
                     read = now
-        raise EndOfStreamError(f"{config.url}: the stream ended")
+        if not over():
+            raise EndOfStreamError(f"{config.url}: the stream ended")
 
     def _look(self, clip: Clip, stillness: Stillness | None) -> None:
         """What a still clip repeats may hide that something changed: ``stillness`` has counted that."""

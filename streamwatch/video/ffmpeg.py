@@ -85,7 +85,8 @@ class FfmpegSource:
             yield from pictures
         else:
             yield from pictures if self._unpaced else paced(pictures, wait)
-            raise EndOfStreamError(f"{self._opening.url}: the stream ended")
+            if not self._opening.over():
+                raise EndOfStreamError(f"{self._opening.url}: the stream ended")
 
     def close(self) -> None:
         """Close the container; only ever called by the thread that opened it."""
@@ -124,7 +125,7 @@ class FfmpegSource:
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())
-        while True:
+        while not opening.over():
             asked = time.monotonic()
             try:
                 with _translated(opening.url):

@@ -67,7 +67,8 @@ class Tally:
 class Opening:
     """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
     the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand.
-    ``ring``, if any, is given the packets as they came."""
+    ``ring``, if any, is given the packets as they came. Once ``over()`` nobody wants more: packets may come for long
+    before one is a picture."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -77,6 +78,7 @@ class Opening:
     stillness: Stillness | None = None
     tally: Tally = field(default_factory=Tally)
     ring: PacketRing | None = None
+    over: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

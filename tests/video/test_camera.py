@@ -21,6 +21,7 @@ from streamwatch.training.data import clips_of, read_pictures
 from streamwatch.video.backoff import Backoff
 from streamwatch.video.camera import REASONS, STATES, Camera, read_clips
 from streamwatch.video.clock import SteadyClock
+from streamwatch.video.decoder import Decoder, FramePicture
 from streamwatch.video.frame import Clip
 from streamwatch.video.sight import CHECKS
 from streamwatch.video.window import ClipTiming
@@ -462,3 +463,26 @@ def test_all_is_decoded_unless_something_else_is_asked_for(serve: Serve, watch: 
     camera = watch(serve(films={"film": film}).url("film"))
     camera.until(lambda cam: len(cam.clips) >= 2)
     assert camera.count("decode_state", state="learning") == 0
+
+
+@pytest.mark.parametrize("way", ["disabled", "stopped"])
+def test_a_camera_that_sends_no_picture_yet_is_let_go_at_once(
+    serve: Serve, watch: Watch, long_film: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Keyframes may be half a minute apart; who switches a camera off does not mean in half a minute."""
+    packets: list[object] = []
+
+    def decode(decoder: Decoder, packet: object) -> list[FramePicture]:
+        packets.append(packet)
+        return []
+
+    monkeypatch.setattr(Decoder, "decode", decode)
+    cam = watch(serve(films={"dock": long_film}).url("dock"))
+    cam.until(lambda cam: packets)
+    if way == "disabled":
+        cam.camera.enable(False)
+        assert cam.until(lambda cam: cam.states[-1] == "disabled") < 5
+    else:
+        cam.worker.stop()
+        assert cam.worker.join(5)
+    assert "offline" not in cam.states
