@@ -84,3 +84,18 @@ def test_a_url_that_cannot_be_watched_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--camera") as caught, Demo(["rstp://u:S3CR3T@h"], [], tmp_path, Screen()):
         pass
     assert "S3CR3T" not in str(caught.value)
+
+
+def test_an_incident_without_a_clip_shows_its_snapshot_and_none_is_never_printed(tmp_path: Path) -> None:
+    screen = Screen()
+    demo = Demo([], [], tmp_path, screen)
+    said = {"type": "update", "time": 0.0, "end_time": 1.0, "summary": "Fall", "snapshot": "a.jpg", "clip": None}
+    demo._print("streamwatch/alerts/ward/fall", said)
+    demo._print("streamwatch/alerts/ward/fall", said | {"clip": "a.mp4"})
+    demo._print("streamwatch/alerts/ward/fall", said | {"snapshot": None})
+    assert [line.rpartition("   ")[2] for line in screen.lines] == [
+        "[a.jpg]",
+        "[a.mp4]",
+        "[streamwatch/alerts/ward/fall]",
+    ]
+    assert [line.split()[2] for line in screen.lines[:2]] == ["shot", "clip"]
