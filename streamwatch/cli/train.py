@@ -130,13 +130,16 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="What training left.")],
     out: Annotated[Path, typer.Argument(help="The folder of the pack.")],
     clips: ClipsOption,
+    precision: Annotated[str, typer.Option("--precision", help="int8; fp16 for a GPU; both.")] = "int8",
 ) -> None:
-    """Make a pack of a checkpoint: int8 graphs, calibration, card."""
+    """Make a pack of a checkpoint: graphs, calibration, card."""
+    if precision not in ("int8", "fp16", "both"):
+        raise typer.BadParameter(f"{precision!r} is not one of int8, fp16, both", param_hint="--precision")
 
     def run() -> str:
         from streamwatch.training.export import export
 
-        card = export(checkpoint, _manifest(clips), out)
+        card = export(checkpoint, _manifest(clips), out, precision=precision)
         return f"{out}: {card['name']} {card['version']}"
 
     print(_with_extra(run))

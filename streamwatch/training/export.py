@@ -19,6 +19,7 @@ from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.data import Entry, Images, Segment, clips_of, read_pictures
 from streamwatch.training.evaluate import Scored, homes, score_clips
 from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint
+from streamwatch.training.half import halve_graphs
 from streamwatch.training.labels import EVENTS
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, read_minilm
@@ -73,21 +74,34 @@ def calibration_clips(manifest: Manifest, size: int, count: int = 120, seed: int
 
 
 def write_pack(
-    checkpoint: Checkpoint, minilm: MiniLM, clips: Sequence[Images], folder: Path, card: Mapping[str, Any]
+    checkpoint: Checkpoint,
+    minilm: MiniLM,
+    clips: Sequence[Images],
+    folder: Path,
+    card: Mapping[str, Any],
+    precision: str = "int8",
 ) -> dict[str, float]:
-    """The int8 pack with this card; → what :func:`export_graphs` measured. ``clips`` calibrate the activations."""
+    """The pack with this card; → what :func:`export_graphs` measured. ``clips`` calibrate the activations.
+
+    ``precision``: int8; fp16, for a GPU alone; both, int8 with the halves beside it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         settings = checkpoint.settings
         worst = export_graphs(checkpoint.encoder, checkpoint.joint, settings.size, settings.window, Path(work))
-        quantise_encoder(Path(work) / ENCODER, folder / ENCODER, clips)
-        quantise_joint(Path(work) / JOINT, folder / JOINT)
+        if precision != "fp16":
+            quantise_encoder(Path(work) / ENCODER, folder / ENCODER, clips)
+            quantise_joint(Path(work) / JOINT, folder / JOINT)
+        if precision != "int8":
+            suffix = "" if precision == "fp16" else ".fp16"
+            halves = halve_graphs(checkpoint, clips, Path(work), folder, suffix)
+            worst |= {f"{name}, in halves": far for name, far in halves.items()}
     write_words(minilm, folder)
     write_card(folder, card)
     return worst
 
 
-def _draft(checkpoint: Checkpoint) -> dict[str, Any]:
+def _draft(checkpoint: Checkpoint, precision: str) -> dict[str, Any]:
     settings, dims = checkpoint.settings, checkpoint.joint.dims
     neutral = {"scale": 1.0, "bias": 0.0, "on": 0.7, "off": 0.5}
     return {
@@ -95,7 +109,7 @@ def _draft(checkpoint: Checkpoint) -> dict[str, Any]:
         "name": "videobert-small",
         "version": "0.1.0",
         "created": str(date.today()),
-        "precision": "int8",
+        "precision": "fp16" if precision == "fp16" else "int8",
         "size": settings.size,
         "frames": 8,
         "clip_seconds": 1.0,
@@ -174,18 +188,24 @@ def _sources(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def export(
-    checkpoint: Path, manifest: Manifest, out: Path, split: str = "val", minilm: MiniLM | None = None
+    checkpoint: Path,
+    manifest: Manifest,
+    out: Path,
+    split: str = "val",
+    minilm: MiniLM | None = None,
+    precision: str = "int8",
 ) -> dict[str, Any]:
-    """The pack at ``out``: int8 graphs, calibrated on ``split`` (which training has not seen); → its card.
+    """The pack at ``out``: graphs of ``precision`` (see :func:`write_pack`), calibrated with the pack's own ones on
+    ``split`` (which training has not seen); → its card.
 
     Thresholds keep quiet in all normal clips, those of the training split too.
     """
     made = Checkpoint.load(checkpoint)
     if made.recipe is not None and made.recipe.features.backbone is not None:
         raise TrainingError(f"{checkpoint}: sees through {made.recipe.features.backbone}; packs have Lite0's eyes only")
-    card = _draft(made)
+    card = _draft(made, precision)
     minilm = minilm or read_minilm()
-    worst = write_pack(made, minilm, calibration_clips(manifest, made.settings.size), out, card)
+    worst = write_pack(made, minilm, calibration_clips(manifest, made.settings.size), out, card, precision)
     root, entries, segments = manifest.root, manifest.entries, manifest.segments
     shown = {event: homes(entries, event) for event in EVENTS}
     studied = frozenset().union(*shown.values())  # their normal clips were learnt by heart

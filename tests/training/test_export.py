@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from streamwatch.models.pack import load_pack
+from streamwatch.models.precision import graph_file
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.evaluate import evaluate, table
 from streamwatch.training.export import export
+from streamwatch.training.half import MOVED
 from streamwatch.training.labels import EVENTS
 from streamwatch.training.manifest import read_manifest
 from streamwatch.training.minilm import MiniLM
@@ -53,7 +55,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
     return (
         root,
         folder / "pack",
-        export(folder / "model.pt", read_manifest(root / "clips.csv"), folder / "pack", minilm=minilm),
+        export(
+            folder / "model.pt", read_manifest(root / "clips.csv"), folder / "pack", minilm=minilm, precision="both"
+        ),
     )
 
 
@@ -68,7 +72,19 @@ def test_the_card_says_where_it_comes_from_and_where_it_fails(made: tuple[Path, 
     card = made[2]
     assert {row["source"] for row in card["data"]} == {"surv_fight", "urfall", "mnnit_shoplifting"}
     assert card["limits"] and card["licences"]
-    assert max(card["measured"]["parity_with_torch"].values()) <= 1e-4
+    parity = card["measured"]["parity_with_torch"]
+    assert max(far for name, far in parity.items() if "halves" not in name) <= 1e-4
+
+
+def test_halves_stand_beside_the_int8_files_and_say_the_same(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    parity = made[2]["measured"]["parity_with_torch"]
+    names = {f"{name}, in halves" for name in ("clip_encoder.fp16.onnx", "joint.fp16.onnx", "probability")}
+    assert {name for name in parity if "halves" in name} == names
+    assert 0 < parity["probability, in halves"] <= MOVED
+    assert made[2]["precision"] == "int8"
+    pack = load_pack(str(made[1]))
+    chosen = [graph_file(stem, "cuda", True, pack.card.files) for stem in ("clip_encoder", "joint")]
+    assert chosen == ["clip_encoder.fp16.onnx", "joint.fp16.onnx"]
 
 
 def test_words_are_int8_with_a_scale_a_row(made: tuple[Path, Path, dict[str, Any]]) -> None:
