@@ -40,7 +40,12 @@ class Report:
     def wrong(self) -> list[str]:
         """Every promise that was not kept."""
         found = [f"{name}: {o.wrong}" for name, outcomes in self.outcomes.items() for o in outcomes if o.wrong]
-        never = [f"{name}: never recovered" for name, all_ in self.outcomes.items() for o in all_ if o.recovery is None]
+        never = [
+            f"{name}: never recovered"
+            for name, outcomes in self.outcomes.items()
+            for o in outcomes
+            if o.recovery is None and not o.wrong
+        ]
         lost = [f"{self.missing} of {self.committed} committed alerts are missing"] if self.missing else []
         return found + never + lost
 
@@ -167,7 +172,10 @@ class Campaign:
         deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline:
             (name,) = self._chance.choices(list(self._weights), list(self._weights.values()))
-            yield name, FAULTS[name][1](stage, self._chance)
+            outcome = FAULTS[name][1](stage, self._chance)
+            if outcome.recovery is None:
+                outcome = Outcome(None, f"nothing arrives; the publisher is {stage.publisher.state()}")
+            yield name, outcome
 
     def reckon(self, report: Report) -> Report:
         """Stop, replay whatever is missing, and count."""

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.subscriber import Place, Subscriber
@@ -102,6 +101,13 @@ class Publisher:
         self._join()
         return code, time.monotonic() - began
 
+    def state(self) -> str:
+        """Whether it runs, and the last it said: for a table that has to explain itself."""
+        assert self._process is not None
+        code = self._process.poll()
+        log = (self.folder.parent / "publisher.log").read_text(errors="replace").splitlines()
+        return f"{'running' if code is None else f'ended with {code}'}; last: {log[-1] if log else 'nothing'}"
+
     def hush(self) -> None:
         """Decide nothing more; what waits is still sent."""
         assert self._process is not None
@@ -163,15 +169,12 @@ class Stage:
         return self.publisher.committed - self.subscriber.seen()
 
     def settle(self, patience: float) -> None:
-        """Wait until nothing more arrives that was missing, ``patience`` seconds after the last."""
-        self._until_quiet(lambda: len(self.missing()), patience)
-
-    def _until_quiet(self, measure: Callable[[], int], patience: float) -> None:
-        last, since = measure(), time.monotonic()
-        while last and time.monotonic() - since < patience:
+        """Wait until all has arrived, or nothing at all has come for ``patience`` seconds: a replay takes its time."""
+        heard, since = -1, time.monotonic()
+        while self.missing() and time.monotonic() - since < patience:
+            if (now := self.subscriber.heard) != heard:
+                heard, since = now, time.monotonic()
             time.sleep(0.1)
-            if (now := measure()) != last:
-                last, since = now, time.monotonic()
 
     def close(self) -> None:
         self.subscriber.close()

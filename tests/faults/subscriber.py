@@ -19,6 +19,7 @@ class Subscriber:
 
     def __init__(self, port: int) -> None:
         self.copies: Counter[Place] = Counter()
+        self.heard = 0  # messages
         self.disorder = 0  # incidents whose alerts first came in the wrong order
         self._recent: deque[float] = deque(maxlen=2000)  # when the last new ones came (monotonic seconds)
         self._highest: dict[tuple[str, str], int] = {}
@@ -35,6 +36,7 @@ class Subscriber:
         place = (alert["instance"], alert["sequence"], alert["id"])
         incident = (alert["instance"], alert["id"])
         with self._lock:
+            self.heard += 1
             if place not in self.copies:
                 self._recent.append(time.monotonic())
                 self.disorder += alert["seq"] < self._highest.get(incident, -1)
