@@ -76,7 +76,7 @@ def test_a_fault_in_its_thread_ends_evidence_and_nothing_else(
     keeper = make_keeper(tmp_path, [])
     keeper.start()
     wait_for(keeper.degraded)
-    assert "a fault of ours" in caplog.text
+    wait_for(lambda: "a fault of ours" in caplog.text)
     assert "its thread failed" in keeper.degraded()[0]
     keeper.put(make_alert())
     assert keeper.stop(10) == []

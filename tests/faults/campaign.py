@@ -153,7 +153,7 @@ class Campaign:
         self._patience = 2.0 if control else 10.0  # seconds
         self._chance = random.Random(seed)
         self._seconds = seconds
-        self._stage = Stage(folder, control)
+        self._stage = Stage(folder, control, 400.0 if control else 50.0)  # so that some are always on their way
         self._weights = {name: weight for name, (weight, _) in FAULTS.items() if only in ("", name)}
         self._prepare(folder)
 

@@ -1,6 +1,7 @@
 """``python -m tests.fuzz TARGET --seconds 60``: libFuzzer through atheris (``pip install -e '.[fuzz]'``)."""
 
 import argparse
+import logging
 import random
 import sys
 import tempfile
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="a folder that keeps what was found interesting")
     parser.add_argument("--findings", type=Path, default=Path(tempfile.gettempdir()), help="where they are written")
     given = parser.parse_args()
+    logging.getLogger("streamwatch").setLevel(logging.CRITICAL)  # a line for each of thousands of inputs says nothing
     target = TARGETS[given.target]
     corpus = given.corpus or Path(tempfile.mkdtemp(prefix="streamwatch-corpus-"))
     corpus.mkdir(parents=True, exist_ok=True)

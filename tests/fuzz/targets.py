@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import logging
 import math
 import os
 import shutil
@@ -294,4 +293,3 @@ TARGETS: Mapping[str, Target] = {
     "cards": Target(read_card, _card_seeds, ("NaN", "Infinity", "-Infinity", "1e999", "null", "true", "0.3")),
     "films": Target(read_film, _film_seeds, tree=False, longest=65536),
 }
-logging.getLogger("streamwatch").setLevel(logging.CRITICAL)
