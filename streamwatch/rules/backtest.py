@@ -153,7 +153,9 @@ def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule])
     if isfinite(now):
         alerts += _pass_time(book, ticked, now + LATENESS)
         alerts += book.close(now, "end_of_log")
-    alerts.sort(key=lambda alert: (alert.time, alert.camera, alert.rule))  # of one rule they stay in order
+    apart = {rule.name for rule in rules if rule.scope == "camera"}
+    # of one incident after another they stay in order, also where a rule about several cameras changes its camera
+    alerts.sort(key=lambda alert: (alert.time, alert.camera if alert.rule in apart else "", alert.rule))
     coverage = tuple(sights[camera].coverage(camera) for camera in sorted(sights))
     return Replay(tuple(alerts), _firings(alerts), coverage, dict(sorted(book.errors.items())), sum(book.late.values()))
 

@@ -155,13 +155,18 @@ class Site:
         if not alerts:
             return alerts
         said: list[Alert] = []
-        # no seq among the keys: the end of one incident comes before the new of the next at the same time
-        for alert in sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)):
+        for alert in sorted(alerts, key=self._turn):
             if alert.rule in self._grouped:
                 said += self._groups.setdefault((alert.rule, alert.cause), Group()).hear(alert)
             else:
                 said.append(alert)
         return tuple(said)
+
+    def _turn(self, alert: Alert) -> tuple[float, str, str]:
+        """What to sort by, so that it does not matter which camera was heard first. Neither seq nor the camera of a
+        rule that joins cameras: the end of one incident comes before the new of the next at the same time.
+        """
+        return alert.time, alert.camera if alert.rule in self._grouped else "", alert.rule
 
     def _regroup(self) -> None:
         self._grouped = frozenset(rule.name for rule in self.watches.rules if rule.scope == "group")

@@ -23,13 +23,13 @@ def local(day: str, zone: str, latitude: float, longitude: float) -> tuple[str, 
 
 
 @settings(deadline=None, max_examples=300)
-@given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2049, 1, 1)), st.floats(-89.9, 89.9), st.floats(-179.9, 179.9)
-)  # fmt: skip
+@given(  # the library itself goes no nearer to the poles than 89.8 degrees
+    st.datetimes(datetime(1990, 1, 1), datetime(2049, 1, 1)), st.floats(-89.8, 89.8), st.floats(-179.9, 179.9)
+)
 def test_stands_as_high_as_the_library_says(moment: datetime, latitude: float, longitude: float) -> None:
     at = moment.replace(tzinfo=UTC)
     found = elevation(at.timestamp(), latitude, longitude)
-    assert found == pytest.approx(reference(Observer(latitude, longitude), at, with_refraction=False), abs=0.15)
+    assert found == pytest.approx(reference(Observer(latitude, longitude), at, with_refraction=False), abs=0.1)
 
 
 @pytest.mark.parametrize(
