@@ -37,8 +37,8 @@ class Delivery:
         """Keep ``alert`` for good and show it to the reader. Raises SinkError if it cannot be kept."""
         try:
             self._outbox.append(alert)
-        except SinkError:
-            if not self._reserve.release():
+        except SinkError as error:
+            if error.busy or not self._reserve.release():  # room does not help against a lock
                 raise
             self._outbox.append(alert)
         log.info("alert %s: %s", alert.type.value, alert.summary)

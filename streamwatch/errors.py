@@ -107,7 +107,11 @@ class EvidenceError(StreamwatchError):
 
 
 class SinkError(StreamwatchError):
-    """An alert could not be handed on; it stays in the outbox and is tried again."""
+    """An alert could not be handed on; it stays in the outbox and is tried again. ``busy``: somebody holds a lock."""
+
+    def __init__(self, message: str, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 class ProbeError(StreamwatchError):

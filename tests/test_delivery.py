@@ -1,5 +1,6 @@
 """Alerts to disk, and to a reader in this process."""
 
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from streamwatch.metrics import Metrics
 from streamwatch.rules.alert import Alert
 from streamwatch.sinks.outbox import Entry, MemoryOutbox
 from streamwatch.sinks.reserve import Reserve
+from streamwatch.sinks.store import SqliteOutbox
 from tests.sinks.stage import make_alert
 
 
@@ -60,6 +62,22 @@ def test_without_a_reserve_the_caller_hears_of_it(reserve: Reserve, tmp_path: Pa
         with pytest.raises(SinkError):
             delivery.deliver(make_alert())
     assert delivery.read(0.0) == []  # what is not on disk was not delivered
+
+
+def test_a_lock_does_not_cost_the_reserve(tmp_path: Path, reserve: Reserve) -> None:
+    """A backup program holds the file for a moment."""
+    store = SqliteOutbox(tmp_path / "alerts.sqlite")
+    other = sqlite3.connect(tmp_path / "alerts.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    delivery = Delivery(store, reserve, Metrics().alerts_dropped)
+    with pytest.raises(SinkError, match="locked"):
+        delivery.deliver(make_alert())
+    assert reserve.held
+    other.execute("ROLLBACK")
+    other.close()
+    delivery.deliver(make_alert())
+    assert len(store) == 1
+    store.close()
 
 
 @pytest.mark.parametrize(("reads", "dropped"), [(False, None), (True, 5.0)])

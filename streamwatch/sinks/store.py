@@ -38,6 +38,7 @@ CREATE INDEX IF NOT EXISTS graveness ON alerts (rank, sequence, size) WHERE acke
 CREATE INDEX IF NOT EXISTS given_up ON alerts (sequence) WHERE acked = {GIVEN_UP};
 """
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _TRIM_EVERY = 1000  # acknowledgements, or alerts
 _PRUNED_LIMIT = 20_000  # rows looked at for one answer
 _BUSY_LIMIT = 2.0  # s; less than the watchdog and an ordered stop wait for the rules thread
@@ -282,7 +283,7 @@ class SqliteOutbox:
 
     def _failure(self, error: Exception) -> SinkError:
         self.fault = f"{self.path}: {error}"
-        return SinkError(self.fault)
+        return SinkError(self.fault, busy=getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY)
 
 
 def _new_instance() -> str:
