@@ -189,10 +189,10 @@ def test_a_masked_camera_leaves_no_masked_pixel(begin: Callable[..., Stage], bri
     assert min(int(image[64:, 84:].min()) for image in images) > 40
 
 
-def test_a_long_encoding_holds_up_no_copy(
+def beside_a_masked_one(
     begin: Callable[..., Stage], bright: Path, video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the end there is no time to encode anything, and the other camera's clip is there all the same."""
+) -> tuple[Stage, PacketRing]:
+    """A masked camera, for whose clip there is no time, and the ring of one that is only copied, ``gate``."""
     monkeypatch.setattr("streamwatch.evidence.recorder.SLICE", 0.0)
     monkeypatch.setattr("streamwatch.evidence.recorder.FAREWELL", 0.0)
     stage = begin(masks=MASK)
@@ -201,6 +201,14 @@ def test_a_long_encoding_holds_up_no_copy(
     stage.recorder._recent["gate"] = deque(maxlen=1)
     fill(stage.ring, bright)
     fill(plain, video)
+    return stage, plain
+
+
+def test_a_long_encoding_holds_up_no_copy(
+    begin: Callable[..., Stage], bright: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end there is no time to encode anything, and the other camera's clip is there all the same."""
+    stage, _ = beside_a_masked_one(begin, bright, video, monkeypatch)
     stage.recorder.put(make_alert())
     stage.recorder.put(replace(make_alert(incident=OTHER), camera="gate"))
     stage.until(lambda: len(stage.shown) == 2)
@@ -294,14 +302,7 @@ def test_many_incidents_at_once_lose_nothing_while_pictures_are_taken(
 def test_a_copy_needs_no_room_of_those_that_are_encoded(
     begin: Callable[..., Stage], bright: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamwatch.evidence.recorder.SLICE", 0.0)
-    monkeypatch.setattr("streamwatch.evidence.recorder.FAREWELL", 0.0)
-    stage = begin(masks=MASK)
-    plain = PacketRing(30, lambda: stage.now)
-    stage.recorder._views["gate"] = View(plain)  # type: ignore[index]
-    stage.recorder._recent["gate"] = deque(maxlen=1)
-    fill(stage.ring, bright)
-    fill(plain, video)
+    stage, plain = beside_a_masked_one(begin, bright, video, monkeypatch)
     monkeypatch.setattr("streamwatch.evidence.recorder.HELD", max(stage.ring.size, plain.size) + 1)
     stage.recorder.put(make_alert())
     stage.until(lambda: stage.shown)
