@@ -193,7 +193,7 @@ def camera_findings(camera: CameraConfig, found: Inspection) -> Iterator[Finding
     yield Finding(Level.OK, subject, f"{what}, decoding takes {1000 * found.decode:.0f} ms of a second")
     for wrong, text, advice in (
         (found.fps < 5, f"{found.fps:.1f} fps are few", "quick events need 8 pictures a second; raise the frame rate"),
-        (found.decode > 0.15, "is costly to decode", "use the camera's sub-stream: the model sees 160x160 pixels"),
+        (found.decode > 0.15, "is costly to decode", "use the camera's sub-stream: the model sees 288x288 pixels"),
         (
             (found.keyframe_interval or found.seconds) > 4.5 and found.codec is not None,
             "keyframes are far apart",

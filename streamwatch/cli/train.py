@@ -14,7 +14,7 @@ from streamwatch.cli.outcome import EXIT_FAILED, fail
 if TYPE_CHECKING:
     from streamwatch.training.manifest import Manifest
 
-__all__ = ["add_commands", "codebook", "evaluate", "export", "finetune", "pretrain"]
+__all__ = ["add_commands", "codebook", "encoder", "evaluate", "export", "finetune", "pretrain"]
 
 R = TypeVar("R")
 EXIT_STOPPED = 130  # as a shell says of Ctrl-C
@@ -62,6 +62,24 @@ def finetune(
 
 
 @train.command()
+def encoder(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: RecipeOption = "videobert-small") -> None:
+    """Tune the eyes on the split `train`: minutes on a GPU, many hours without. The other commands do so first where
+    WORK holds no encoder.pt; this one is for doing it on another machine.
+
+    Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+
+    def run() -> str:
+        from streamwatch.training.recipe import load_recipe
+        from streamwatch.training.tune import FILE, encoder
+
+        found = encoder(_manifest(clips), work, load_recipe(recipe))
+        return "a backbone sees; nothing to tune" if found is None else f"{work / FILE}: {len(found.folds)} folds"
+
+    print(_with_extra(run))
+
+
+@train.command()
 def pretrain(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: RecipeOption = "videobert-small") -> None:
     """Pre-train the joint transformer: captions that fit, then hidden seconds and words. For `finetune --from`.
 
@@ -87,9 +105,11 @@ def codebook(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: Recipe
         from streamwatch.training.curriculum import codebook
         from streamwatch.training.dataset import gather
         from streamwatch.training.recipe import load_recipe
+        from streamwatch.training.tune import encoder
 
         chosen = load_recipe(recipe)
-        book, found = codebook(gather(_manifest(clips), work, chosen), chosen.train.seed)
+        given = _manifest(clips)
+        book, found = codebook(gather(given, work, chosen, encoder(given, work, chosen)), chosen.train.seed)
         book.save(work / "codebook.npz")
         (work / "codebook.json").write_text(json.dumps(_finite(found), indent=1), encoding="utf-8")
         return f"{work / 'codebook.npz'}\n{_lines(found)}"

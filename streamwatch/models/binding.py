@@ -20,10 +20,10 @@ Feeds = Mapping[str, NDArray[Any]]
 class BoundGraph:
     """Runs ``session`` in buckets of 1, 2, 4 … 32 rows; gives ``outputs``, and computes no copies of others.
 
-    What crosses the bus, for a camera-second at 160², 8 frames: 614,400 bytes of pictures up, straight from the batch
-    that the host stacks (once more on the host where a bucket is part-filled); token 1,536 and motion 400 bytes
-    down, and the grid's 153,600 only where zones read it; the window, 26,244 bytes, up again. Tokens could stay on the
-    device, and do not: they are 0.3 % of the traffic, and still pictures, holes and zones are decided on the host.
+    What crosses the bus, for a camera-second at 288², 8 frames: 1,990,656 bytes of pictures up, straight from the batch
+    that the host stacks (once more on the host where a bucket is part-filled); token 1,536 and motion 324 bytes
+    down, and the grid's 124,416 only where zones read it; the window, 26,244 bytes, up again. Tokens could stay on the
+    device, and do not: they are 0.1 % of the traffic, and still pictures, holes and zones are decided on the host.
 
     ``device``: cuda, or cpu, where the same bindings work. ``cuda_graph``: each bucket's kernels are recorded once,
     under the bucket's size as id, and replayed; this needs the fixed places. ONNX Runtime records for each thread.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwatch.errors import TrainingError
-from streamwatch.training.videobert import CELL_FEATURES, WIDTHS
+from streamwatch.training.videobert import CELL_FEATURES, CHANGES, NEAR_FEATURES, QUIET, WIDTHS
 
 __all__ = ["BRANCHES", "COMPONENTS", "MAGNITUDES", "PATTERNS", "Codebook", "figures", "fit_codebook", "motion"]
 
@@ -66,14 +66,15 @@ class Codebook:
 
 
 def motion(x: Matrix) -> Matrix:
-    """|Δ| from one frame to the next of each channel of the three maps [n, 232], out of pooled cell features [n, C]."""
-    if x.shape[1] % CELL_FEATURES:
+    """|Δ| from one frame to the next of each channel of the three maps of the whole picture [n, 232], out of what is
+    seen [n, C], which holds its logarithm."""
+    if x.shape[1] != CELL_FEATURES:
         raise TrainingError(f"words of motion need Lite0's {CELL_FEATURES} features, not {x.shape[1]}")
-    parts, begin = [], 0
+    parts, begin = [], NEAR_FEATURES
     for width in WIDTHS:
-        parts.append(x[:, begin + width : begin + 2 * width])
-        begin += 4 * width
-    return np.concatenate(parts, 1)
+        parts.append(x[:, begin : begin + width])
+        begin += CHANGES * width
+    return np.asarray(np.maximum(np.exp(np.concatenate(parts, 1)) - QUIET, 0.0), np.float32)
 
 
 def fit_codebook(moved: Matrix, seed: int = 0) -> Codebook:

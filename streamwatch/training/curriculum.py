@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -18,9 +18,7 @@ from streamwatch.training.captions import TEMPLATES
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.codebook import Codebook, figures, fit_codebook, motion
 from streamwatch.training.dataset import Dataset, gather
-from streamwatch.training.finetune import fit_tokens, new_joint, set_dropout
-from streamwatch.training.heads import Heads
-from streamwatch.training.lite0 import pretrained_lite0
+from streamwatch.training.finetune import fit_tokens, new_joint, set_dropout, with_heads
 from streamwatch.training.loop import STATE, optimise
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.masking import hide_spans
@@ -29,7 +27,8 @@ from streamwatch.training.narrated import Narrated, draw_told, narrate
 from streamwatch.training.pretrain import Pretraining, Tokens, align_losses, hidden_losses
 from streamwatch.training.recipe import PretrainRecipe, Recipe
 from streamwatch.training.settings import Settings
-from streamwatch.training.videobert import ClipEncoder, Dims
+from streamwatch.training.tune import encoder
+from streamwatch.training.videobert import Dims
 
 __all__ = ["Pretrained", "codebook", "guesses", "match", "memory_of_text", "pretrain", "stages"]
 
@@ -174,13 +173,14 @@ def pretrain(manifest: Manifest, work: Path, recipe: Recipe, minilm: MiniLM | No
     A run that was stopped goes on. Raises TrainingError, Stopped.
     """
     minilm = minilm or read_minilm()
-    dataset = gather(manifest, work, recipe)
+    tuned = encoder(manifest, work, recipe)
+    dataset = gather(manifest, work, recipe, tuned)
     book, figures_of_words = codebook(dataset, recipe.train.seed)
     book.save(work / "codebook.npz")
     train, held = dataset.only("train"), dataset.only("val").clean()
     torch.manual_seed(recipe.train.seed)
     dims = Dims(dim=minilm.words.shape[1])
-    heads, tokens, _ = fit_tokens(train, dims.dim, recipe)
+    heads, tokens, _ = fit_tokens(train, dims.dim, recipe, tuned=tuned)
     model, ids = Pretraining(new_joint(tokens, minilm, dims, recipe.memory), minilm.words), Tokens(minilm.tokenizer)
     clips, unseen = narrate(train, tokens, book), narrate(held, heads(held.features.x), book)
     how = recipe.pretrain
@@ -191,15 +191,9 @@ def pretrain(manifest: Manifest, work: Path, recipe: Recipe, minilm: MiniLM | No
     text = {"text_spearman": memory_of_text(model, captions, ids)}
     found = {**figures_of_words, **{f"{name}_before": x for name, x in before.items()}, **after, **text}
     path = work / "pretrained.pt"
-    _keep(path, model, heads, recipe, found)
+    clip_encoder = with_heads(tuned, heads, dims.dim)
+    Checkpoint(clip_encoder, model.joint.eval(), recipe.train, recipe, heads).save(path)
+    path.with_suffix(".json").write_text(json.dumps(dict(found), indent=1) + "\n", encoding="utf-8")
     for name, _ in STAGES:
         (work / f"pretrain-{name}" / STATE).unlink(missing_ok=True)
     return Pretrained(path, found)
-
-
-def _keep(path: Path, model: Pretraining, heads: Heads, recipe: Recipe, found: Mapping[str, float]) -> None:
-    encoder = ClipEncoder(model.joint.dims.dim, pretrained_lite0())
-    weight, bias = (torch.from_numpy(a).float() for a in (heads.weight, heads.bias))
-    encoder.project.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
-    Checkpoint(encoder.eval(), model.joint.eval(), recipe.train, recipe, heads).save(path)
-    path.with_suffix(".json").write_text(json.dumps(dict(found), indent=1) + "\n", encoding="utf-8")

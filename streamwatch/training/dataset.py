@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Segment, clips_of
-from streamwatch.training.features import Features, See, dump, eyes, load, save, stack
+from streamwatch.training.features import Features, See, Seeing, dump, eyes, judge, load, save, stack
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.recipe import FeatureRecipe, Recipe
-from streamwatch.training.scenes import cast, entry_of, pictures_of, segments_of, stagings
+from streamwatch.training.scenes import UNSEEN, cast, entry_of, pictures_of, segments_of, stagings
+from streamwatch.training.sight import Sight, Tuned
 from streamwatch.video.synthetic import Scene
 
 __all__ = ["Dataset", "gather", "join", "rendered"]
@@ -58,7 +59,7 @@ def join(first: Dataset, second: Dataset) -> Dataset:
     return Dataset(Features(*columns), entries, segments)
 
 
-def rendered(scenes: Iterable[Scene], see: See, size: int, split: str) -> Dataset:
+def rendered(scenes: Iterable[Scene], eyes: Seeing, size: int, split: str) -> Dataset:
     """Scenes through the eyes, with their own truth."""
     rows = []
     entries: list[Entry] = []
@@ -68,33 +69,60 @@ def rendered(scenes: Iterable[Scene], see: See, size: int, split: str) -> Datase
         pictures = pictures_of(scene)
         for which, variant in enumerate(stagings(scene)):
             for start, end, frames in clips_of(pictures, size, variant):
-                rows.append((see(frames[None])[0], len(entries), which, start, end))
+                own = eyes.own(entry.group, frames)
+                rows.append((eyes.see(frames[None])[0], own, len(entries), which, start, end))
         entries.append(entry)
         segments[entry.path] = segments_of(scene)
     return Dataset(stack(rows), entries, segments)
 
 
-def gather(manifest: Manifest, work: Path, recipe: Recipe) -> Dataset:
+def gather(manifest: Manifest, work: Path, recipe: Recipe, tuned: Tuned | None = None) -> Dataset:
     """The clips of ``manifest`` and rendered scenes; features are kept in ``work`` and used again for the same clips,
-    seen alike. About half an hour for 45 minutes of clips and 16 rounds on two cores the first time."""
+    seen alike. ``tuned`` eyes see, or the backbone that the recipe names."""
     size, seen = recipe.train.size, recipe.features
-    name = f"{size}_{_digest(manifest, seen)}"
+    name = f"{size}_{_digest(manifest, seen, tuned)}"
     real = work / f"clips_{name}.npz"
+    eyes_of = _Lazily(seen, tuned, size, work)
     if not real.exists():
-        _dump_in_parts(manifest, _see(seen, size, work), recipe, real)
+        _dump_in_parts(manifest, eyes_of(), recipe, real)
     found = Dataset(load(real), manifest.entries, manifest.segments)
     if not seen.rendered:
         return found
-    scenes = list(cast(seen.rendered))
-    eyes_of = "" if seen.backbone is None else f"_{hashlib.sha256(seen.backbone.encode()).hexdigest()[:8]}"
-    played = work / f"rendered_{size}_{seen.rendered}{eyes_of}.npz"
+    scenes = list(cast(seen.rendered, UNSEEN))
+    played = work / f"rendered_{seen.rendered}_{name}.npz"
     if not played.exists():
-        save(rendered(scenes, _see(seen, size, work), size, "train").features, played)
+        save(rendered(scenes, eyes_of(), size, "train").features, played)
     own = [entry_of(scene, "train") for scene in scenes]
     return join(found, Dataset(load(played), own, {e.path: segments_of(s) for e, s in zip(own, scenes, strict=True)}))
 
 
-def _dump_in_parts(manifest: Manifest, see: See, recipe: Recipe, whole: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Lazily:
+    """Sessions take seconds to make, and a cache may do without."""
+
+    seen: FeatureRecipe
+    tuned: Tuned | None
+    size: int
+    work: Path
+
+    def __call__(self) -> Seeing:
+        if self.seen.backbone is not None:
+            from streamwatch.training.backbone import Backbone
+
+            return Seeing(Backbone(self.seen.backbone))
+        if self.tuned is None:
+            raise TrainingError("Lite0's eyes see nothing before they are made: call streamwatch.training.tune.encoder")
+        see = eyes(self.tuned.sight, self.size, self.work)
+        if not self.tuned.folds:
+            return Seeing(see)
+        judges = {g: j for groups, sight in self.tuned.folds for j in [self._judge(sight)] for g in groups}
+        return Seeing(see, self._judge(self.tuned.sight), judges)
+
+    def _judge(self, sight: Sight) -> See:
+        return judge(sight, self.size, self.work)
+
+
+def _dump_in_parts(manifest: Manifest, eyes: Seeing, recipe: Recipe, whole: Path) -> None:
     """Into ``whole``, by way of a file for every ``PART`` clips: who is stopped goes on with the part at hand."""
     parts = []
     for first in range(0, len(manifest.entries), PART):
@@ -102,7 +130,7 @@ def _dump_in_parts(manifest: Manifest, see: See, recipe: Recipe, whole: Path) ->
         if not path.exists():
             chosen = manifest.entries[first : first + PART]
             try:
-                save(dump(manifest.root, chosen, see, recipe.train.size, recipe.features, first), path)
+                save(dump(manifest.root, chosen, eyes, recipe.train.size, recipe.features, first), path)
             except TrainingError:  # not one of these; perhaps others
                 continue
         parts.append(path)
@@ -114,17 +142,11 @@ def _dump_in_parts(manifest: Manifest, see: See, recipe: Recipe, whole: Path) ->
         path.unlink()
 
 
-def _see(seen: FeatureRecipe, size: int, work: Path) -> See:
-    if seen.backbone is None:
-        return eyes(size, work)
-    from streamwatch.training.backbone import Backbone
-
-    return Backbone(seen.backbone)
-
-
-def _digest(manifest: Manifest, seen: FeatureRecipe) -> str:
-    """Of what is seen and how; a clip that was cut anew has another size."""
+def _digest(manifest: Manifest, seen: FeatureRecipe, tuned: Tuned | None) -> str:
+    """Of what is seen, how and by whom; a clip that was cut anew has another size."""
     found = hashlib.sha256(seen.model_dump_json(exclude={"rendered"}).encode())
+    if tuned is not None and seen.backbone is None:
+        found.update("".join([tuned.sight.digest(), *(sight.digest() for _, sight in tuned.folds)]).encode())
     for entry in manifest.entries:
         path = manifest.root / entry.path
         length = path.stat().st_size if path.exists() else 0

@@ -18,9 +18,9 @@ from streamwatch.training.calibrate import fit_platt, thresholds
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.data import Entry, Images, Segment, clips_of, read_pictures
 from streamwatch.training.evaluate import Scored, homes, score_clips
+from streamwatch.training.events import EVENTS
 from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint
 from streamwatch.training.half import halve_graphs
-from streamwatch.training.labels import EVENTS
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, read_minilm
 
@@ -116,7 +116,7 @@ def _draft(checkpoint: Checkpoint, precision: str) -> dict[str, Any]:
         "stride_seconds": 1.0,
         "window": settings.window,
         "dim": dims.dim,
-        "grid": settings.size // 16,
+        "grid": settings.size // 32,
         "text": False,
         "events": {event: {**neutral, "description": DESCRIPTIONS[event]} for event in EVENTS},
     }

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from streamwatch.errors import TrainingError
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.dataset import Dataset, gather
-from streamwatch.training.evaluate import homes
+from streamwatch.training.events import EVENTS
 from streamwatch.training.heads import Heads, cross_fit, fit_heads, weighting
-from streamwatch.training.labels import EVENTS, Labelling, token_labels, token_weights
-from streamwatch.training.lite0 import pretrained_lite0
+from streamwatch.training.labels import Labelling, token_labels, token_weights
 from streamwatch.training.loop import STATE, Outcome, Score, optimise
 from streamwatch.training.lora import adapt, merge
 from streamwatch.training.manifest import Manifest
@@ -24,6 +23,9 @@ from streamwatch.training.minilm import MiniLM, initialise, read_minilm
 from streamwatch.training.objective import Words, losses
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.settings import Settings
+from streamwatch.training.shares import share_table
+from streamwatch.training.sight import Tuned
+from streamwatch.training.tune import encoder
 from streamwatch.training.validate import clip_areas, mean_area
 from streamwatch.training.videobert import CELL_FEATURES, EXTRAS, ClipEncoder, Dims, Joint, Layer
 from streamwatch.training.windows import Stream, draw_batch
@@ -41,6 +43,7 @@ __all__ = [
     "set_dropout",
     "streams_of",
     "train",
+    "with_heads",
 ]
 
 Array = NDArray[np.float32]
@@ -55,18 +58,6 @@ class Trained:
     areas: dict[str, float]
 
 
-def _shares(dataset: Dataset, recipe: Recipe) -> NDArray[np.float64]:
-    """[n, E]: how much each row counts for each event."""
-    entries = dataset.entries
-    found = np.empty((len(entries), len(EVENTS)))
-    for column, event in enumerate(EVENTS):
-        shown = homes(entries, event)
-        found[:, column] = [recipe.shares.of(e.source, event, e.source in shown) for e in entries]
-    fights = [i for i, entry in enumerate(entries) if entry.shows("fight")]
-    found[fights, EVENTS.index("fall")] = 0.0  # the linear heads cannot keep the two apart, the transformer can
-    return np.asarray(found[dataset.features.entry], np.float64)
-
-
 def labels_of(dataset: Dataset, recipe: Recipe) -> Array:
     """[n, E] with nan for what is not known."""
     labelling = Labelling(recipe.labels.unsaid, recipe.labels.complete)
@@ -74,23 +65,31 @@ def labels_of(dataset: Dataset, recipe: Recipe) -> Array:
 
 
 def fit_tokens(
-    dataset: Dataset, dim: int, recipe: Recipe = DEFAULT, basis: Heads | None = None
+    dataset: Dataset, dim: int, recipe: Recipe = DEFAULT, basis: Heads | None = None, tuned: Tuned | None = None
 ) -> tuple[Heads, Array, Array]:
-    """Heads, tokens [n, D] whose event logits are cross-fitted (no token's logits have seen its group), labels.
+    """Heads, tokens [n, D] whose event logits have not seen their group, labels.
 
     With a ``basis`` all but the event logits are as there: a transformer that was trained on them still reads them.
+    Of the events in ``recipe.encoder.heads``, ``tuned`` eyes have logits, and each clip its own of eyes that were tuned
+    without it; the others are fitted.
     """
     features, entries = dataset.features, dataset.entries
     labels = labels_of(dataset, recipe)
     groups = [entries[i].group for i in features.entry]
-    known = weighting(labels, token_weights(features, entries), _shares(dataset, recipe), groups)
+    known = weighting(labels, token_weights(features, entries), share_table(entries, recipe)[features.entry], groups)
     heads = _padded(fit_heads(features.x, known, dim, _kept(features.x)), dim)
     if basis is not None:
         own = len(EVENTS)
         weight = np.concatenate([heads.weight[:own], basis.weight[own:]])
         heads = Heads(weight, np.concatenate([heads.bias[:own], basis.bias[own:]]))
+    logits = cross_fit(features.x, known, seed=recipe.train.seed)
+    if tuned is not None and tuned.folds:
+        kept = [EVENTS.index(event) for event in recipe.encoder.heads]
+        heads = Heads(heads.weight.copy(), heads.bias.copy())
+        heads.weight[kept], heads.bias[kept] = tuned.sight.weight.numpy()[kept], tuned.sight.bias.numpy()[kept]
+        logits[:, kept] = features.own[:, kept]
     tokens = heads(features.x)
-    tokens[:, : len(EVENTS)] = cross_fit(features.x, known, seed=recipe.train.seed)
+    tokens[:, : len(EVENTS)] = logits
     return heads, tokens, labels
 
 
@@ -201,20 +200,19 @@ def fit(
     recipe: Recipe = DEFAULT,
     folder: Path | None = None,
     start: Checkpoint | None = None,
+    tuned: Tuned | None = None,
 ) -> Checkpoint:
     """Heads and transformer on the rows given: leave out the split that is to be measured.
 
-    With ``folder`` a run that was stopped goes on; ``start`` is what a pre-training left.
+    With ``folder`` a run that was stopped goes on; ``start`` is what a pre-training left; ``tuned`` are the eyes that
+    saw the rows, None: a backbone's.
     """
     settings = recipe.train
     torch.manual_seed(settings.seed)
-    foreign = recipe.features.backbone is not None
-    encoder, dims = ClipEncoder(lite0=None if foreign else pretrained_lite0()), Dims()
+    dims = Dims()
     dataset, held = _held_out(dataset, recipe)
-    heads, tokens, labels = fit_tokens(dataset, dims.dim, recipe, start.heads if start else None)
-    if not foreign:
-        weight, bias = (torch.from_numpy(a).float() for a in (heads.weight, heads.bias))
-        encoder.project.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
+    heads, tokens, labels = fit_tokens(dataset, dims.dim, recipe, start.heads if start else None, tuned)
+    clip_encoder = with_heads(tuned, heads, dims.dim)
     joint = new_joint(tokens, minilm, dims, recipe.memory)
     if start is not None:
         go_on_from(joint, start.joint)
@@ -226,7 +224,16 @@ def fit(
 
     streams = streams_of(dataset, tokens, labels)
     fit_joint(joint, streams, lookup(minilm), settings, folder, score if looked_at else None)
-    return Checkpoint(encoder.eval(), joint, settings, recipe, heads)
+    return Checkpoint(clip_encoder, joint, settings, recipe, heads)
+
+
+def with_heads(tuned: Tuned | None, heads: Heads, dim: int) -> ClipEncoder:
+    """The encoder whole. Without eyes, where a backbone saw, an untrained one stands for it."""
+    if tuned is None:
+        return ClipEncoder(dim).eval()
+    found = tuned.sight.encoder(dim)
+    found.set_heads(*(torch.from_numpy(a).float() for a in (heads.weight, heads.bias)))
+    return found
 
 
 def go_on_from(joint: Joint, start: Joint) -> None:
@@ -256,9 +263,10 @@ def train(manifest: Manifest, work: Path, recipe: Recipe = DEFAULT, start: Path 
     """
     minilm = read_minilm()
     pretrained = Checkpoint.load(start) if start is not None else None
-    dataset = gather(manifest, work, recipe)
+    tuned = encoder(manifest, work, recipe)
+    dataset = gather(manifest, work, recipe, tuned)
     path = work / "finetuned.pt"
-    made = fit(dataset.only("train"), minilm, recipe, work, pretrained)
+    made = fit(dataset.only("train"), minilm, recipe, work, pretrained, tuned)
     made.save(path)
     (work / STATE).unlink(missing_ok=True)
     return Trained(path, areas_on(dataset.only("val"), made))

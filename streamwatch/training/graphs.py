@@ -147,6 +147,59 @@ def _behind_the_eyes(graph: onnx.GraphProto) -> list[str]:
     return names
 
 
+def _that_choose(graph: onnx.GraphProto) -> list[str]:
+    """Nodes that say from the half-size picture where the close look goes: rounded motion would send it elsewhere than
+    training did."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    half = next(node for node in graph.node if node.op_type == "AveragePool")
+    waiting = [node for node in graph.node if node.op_type == "ArgMax"]
+    found: dict[str, None] = {}
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found and node is not half:
+            found[node.name] = None
+            waiting += [made_by[name] for name in node.input if name in made_by]
+    return list(found)
+
+
+def _take_pixels(path: Path) -> int:
+    """Pixels are bytes already: feed them as such where a cast, (x − 127) / 128 and a quantiser make bytes of them
+    anew, which costs a sixth of the time. → how many such places there were."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    exact = {"pixel_scale": np.array(1 / 128, np.float32), "pixel_zero": np.array(127, np.uint8)}
+    found = 0
+    for node in graph.node:
+        chain = [made_by.get(node.input[0])] if node.op_type == "DequantizeLinear" else []
+        for wanted in ("QuantizeLinear", "Div", "Sub", "Cast"):
+            if chain and chain[-1] is not None and chain[-1].op_type == wanted:
+                chain.append(made_by.get(chain[-1].input[0]))
+            else:
+                break
+        else:
+            cast = made_by[made_by[made_by[made_by[node.input[0]].input[0]].input[0]].input[0]]
+            node.input[:] = [cast.input[0], *exact]
+            found += 1
+    if found:
+        graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in exact.items())
+        _drop_unused(graph)
+        onnx.save(model, str(path))
+    return found
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Nodes whose output nobody reads."""
+    outputs = {value.name for value in graph.output}
+    while True:
+        read = outputs | {name for node in graph.node for name in node.input}
+        idle = [node for node in graph.node if not read & set(node.output)]
+        if not idle:
+            return
+        for node in idle:
+            graph.node.remove(node)
+
+
 def _forget_shapes(path: Path) -> None:
     """The exporter's notes on inner shapes contradict the optimiser's transposed weights; ONNX infers them anew."""
     model = onnx.load(str(path))
@@ -166,7 +219,8 @@ def quantise_encoder(fp32: Path, int8: Path, clips: Iterable[Images]) -> None:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         _forget_shapes(prepared)
-        left = _behind_the_eyes(onnx.load(str(prepared)).graph)
+        graph = onnx.load(str(prepared)).graph
+        left = [*_behind_the_eyes(graph), *_that_choose(graph)]
         quantize_static(
             str(prepared),
             str(int8),
@@ -177,6 +231,7 @@ def quantise_encoder(fp32: Path, int8: Path, clips: Iterable[Images]) -> None:
             weight_type=QuantType.QInt8,
             nodes_to_exclude=left,
         )
+    _take_pixels(int8)
 
 
 def quantise_joint(fp32: Path, int8: Path) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwatch.training.data import Entry, Segment
+from streamwatch.training.events import EVENTS
 from streamwatch.training.features import Features
 
-__all__ = ["EVENTS", "Labelling", "now_targets", "token_labels", "token_weights"]
+__all__ = ["Labelling", "labels_at", "now_targets", "token_labels", "token_weights"]
 
-EVENTS = ("fight", "fall", "shoplifting")
 DROP = 1.2  # seconds from a fall's onset to the floor; what one looks like who lies there is not known
 AFTER_FALL = 3  # seconds for which a fall counts as now
 
@@ -44,11 +44,17 @@ def token_labels(
     """[n, E] with nan for what the source does not say. Shoplifting is weak: the act is somewhere in the clip."""
     labels = np.full((len(features.x), len(EVENTS)), np.nan, np.float32)
     for i, number in enumerate(features.entry):
-        entry = entries[number]
         at = (float(features.start[i]), float(features.end[i]))
-        told = segments.get(entry.path, ())
-        labels[i] = [_value(entry, told, event, at) if labelling.known(entry, event) else np.nan for event in EVENTS]
+        labels[i] = labels_at(entries[number], segments.get(entries[number].path, ()), at, labelling)
     return labels
+
+
+def labels_at(
+    entry: Entry, segments: Sequence[Segment], at: tuple[float, float], labelling: Labelling = DEFAULT
+) -> NDArray[np.float32]:
+    """[E] for one clip of ``entry``, from and to ``at`` in its seconds."""
+    known = (_value(entry, segments, event, at) if labelling.known(entry, event) else np.nan for event in EVENTS)
+    return np.array([*known], np.float32)
 
 
 def _value(entry: Entry, segments: Sequence[Segment], event: str, at: tuple[float, float]) -> float:

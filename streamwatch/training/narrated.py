@@ -10,7 +10,7 @@ from streamwatch.training.captions import caption, join
 from streamwatch.training.codebook import Codebook, motion
 from streamwatch.training.data import Segment
 from streamwatch.training.dataset import Dataset
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 
 __all__ = ["Narrated", "Told", "draw_told", "narrate"]
 

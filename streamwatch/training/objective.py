@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwatch.training.captions import caption
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 from streamwatch.training.mixing import mix, thin
 from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import Joint

@@ -5,7 +5,7 @@ disturbed. Any key may be left out; what it then means is said by the defaults b
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,8 @@ from streamwatch.training.settings import Settings
 __all__ = [
     "RECIPES",
     "Augment",
+    "Disturb",
+    "EncoderRecipe",
     "FeatureRecipe",
     "LabelRecipe",
     "PretrainRecipe",
@@ -28,6 +30,7 @@ __all__ = [
 
 RECIPES = Path(__file__).parent / "recipes"
 Share = Annotated[float, Field(ge=0, le=1)]
+Event = Literal["fight", "fall", "shoplifting"]
 Weight = Annotated[float, Field(ge=0, le=100)]
 Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
@@ -55,6 +58,44 @@ class Augment(_Strict):
         if value[0] > value[1]:
             raise ValueError(f"must be [lowest, highest], not {list(value)}")
         return value
+
+
+class Disturb(_Strict):
+    """How clips are disturbed while the eyes are trained; shares of the clips unless said otherwise."""
+
+    crop: Annotated[float, Field(gt=0, le=1, description="smallest side that is left")] = 0.75
+    rotation: Annotated[float, Field(ge=0, le=45, description="degrees, either way")] = 7.0
+    shake: Share = 0.08
+    small: Annotated[Share, Field(description="set into a still picture at a half to a quarter of its size")] = 0.25
+    gain: Range = (0.7, 1.35)
+    bias: Annotated[float, Field(ge=0, le=128, description="grey levels, either way")] = 22.0
+    flicker: Share = 0.08
+    grey: Share = 0.15
+    noise: Annotated[float, Field(ge=0, description="grey levels, of half of the clips, at most")] = 7.0
+    recompress: Share = 0.4
+    coarseness: Range = (0.3, 2.0)
+
+
+class EncoderRecipe(_Strict):
+    """How the eyes are tuned on events: ``runs`` times from ImageNet's weights, and the mean of the weights kept; once
+    more for each of ``folds`` without its groups. Blocks below ``first`` stay as they are. ``steps`` 0: not at all."""
+
+    steps: Annotated[int, Field(ge=0)] = 400
+    runs: Annotated[int, Field(ge=1, le=16)] = 2
+    folds: Annotated[int, Field(ge=2, le=16)] = 3
+    batch: Annotated[int, Field(ge=2)] = 48
+    first: Annotated[int, Field(ge=0, le=10)] = 3
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.5e-4
+    fresh: Annotated[float, Field(gt=0, description="the heads learn so many times as fast")] = 2.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    dropout: Share = 0.2
+    smoothing: Share = 0.05
+    start: Annotated[int, Field(ge=2, description="clips on which the first heads are fitted")] = 7680
+    rendered: Annotated[int, Field(ge=0, le=64, description="rounds of rendered scenes beside the clips")] = 6
+    heads: Annotated[list[Event], Field(description="keep the heads they were tuned with; others are fitted")] = [
+        "fight"
+    ]
+    disturb: Disturb = Disturb()
 
 
 class FeatureRecipe(_Strict):
@@ -114,6 +155,7 @@ class Recipe(_Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "own"
     about: str = ""
+    encoder: EncoderRecipe = EncoderRecipe()
     features: FeatureRecipe = FeatureRecipe()
     labels: LabelRecipe = LabelRecipe()
     shares: ShareRecipe = ShareRecipe()

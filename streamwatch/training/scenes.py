@@ -10,9 +10,10 @@ import numpy as np
 from streamwatch.training.data import FRAMES, Entry, Picture, Segment, Variant
 from streamwatch.video.synthetic import PLOTS, Scene
 
-__all__ = ["cast", "entry_of", "look", "pictures_of", "segments_of", "stagings"]
+__all__ = ["UNSEEN", "cast", "entry_of", "look", "pictures_of", "segments_of", "stagings"]
 
 SECONDS = 15.0
+UNSEEN = 100_000  # the first seed of scenes that eyes are not tuned on
 EVENTFUL = {"fall": 14, "fight": 5, "crouch": 3, "pickup": 3, "lie_down": 2}  # oftener than the other plots
 NOT_ONE_THING = {"mixed"}
 

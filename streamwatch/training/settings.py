@@ -15,7 +15,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: Annotated[int, Field(ge=32, multiple_of=16, description="side of the picture")] = 160
+    size: Annotated[int, Field(ge=96, multiple_of=96, description="side of the picture")] = 288
     window: Annotated[int, Field(ge=2, le=32, description="slots of the joint transformer")] = 16
     steps: Count = 650
     batch: Count = 24

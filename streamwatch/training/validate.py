@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 from streamwatch.training.metrics import area
 from streamwatch.training.videobert import Joint
 from streamwatch.training.windows import Stream, every_window

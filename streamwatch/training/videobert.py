@@ -1,7 +1,7 @@
 """The model: a clip encoder that turns one second into one token, and one BERT over text and tokens.
 
 After VideoBERT (Sun et al., ICCV 2019, arXiv 1904.01766); continuous tokens go in, as in CBT (arXiv 1906.05743).
-B batch, T = 8 frames, S picture side, g = S/16 cells a side, C cell features, D = 384, E events, N slots, L words.
+B batch, T = 8 frames, S picture side, g = S/32 cells a side, C cell features, D = 384, E events, N slots, L words.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,34 @@ from torch import Tensor, nn
 
 from streamwatch.training.lite0 import Lite0
 
-__all__ = ["CELL_FEATURES", "EXTRAS", "ClipEncoder", "Dims", "Joint", "Layer", "pool"]
+__all__ = [
+    "CELL_FEATURES",
+    "CHANGES",
+    "EXTRAS",
+    "NEAR_FEATURES",
+    "QUIET",
+    "WIDTHS",
+    "ClipEncoder",
+    "Dims",
+    "Joint",
+    "Layer",
+    "close_up",
+    "most_motion",
+    "pool",
+]
 
 TAPS = (4, 7, 10)  # blocks whose features are read: 40, 80 and 112 channels
 WIDTHS = (40, 80, 112)
-EXTRAS = 14  # where, when and which way it moves: the last cell features
-CELL_FEATURES = 4 * sum(WIDTHS) + EXTRAS
+CHANGES = 3  # |Δ| from frame to frame, over half a second, and |ΔΔ|
+EXTRAS = 14  # where, when and which way it moves: the last features of a look
+WHOLE_FEATURES = CHANGES * sum(WIDTHS) + EXTRAS
+NEAR_FEATURES = (1 + CHANGES) * sum(WIDTHS) + EXTRAS
+CELL_FEATURES = NEAR_FEATURES + WHOLE_FEATURES
+NEAR = 3  # the close look is a third of the picture high and wide
+STEP = 16  # pixels by which it moves
 SHARPNESS = 5.0  # motion weights are (|Δ| / its maximum) to this power: look where most moves
 FLOOR = 0.05  # … and never 0, so that a zone in which nothing moves still has a token
+QUIET = 0.05  # added before the logarithm of |Δ|: about two steps of int8
 MASKED = -1e4
 
 
@@ -37,42 +57,107 @@ class Dims:
 
 
 class ClipEncoder(nn.Module):
-    """Frames uint8 [B, 8, S, S, 3] → token [B, D], grid [B, D, g, g], motion [B, g, g].
+    """Frames uint8 [B, 8, S, S, 3] → token [B, D], grid [B, D, g, g], motion [B, g, g]; g = S/32, S a multiple of 96.
 
-    The token is Σ grid·motion / Σ motion over the cells, so a zone's token is the same mean over its cells.
+    Two looks through the same eyes: the whole picture at half its size, of which only the change is read, and a third
+    of it, where most moves, at full size. People far away are as large there as near ones are in the whole.
+
+    The token is Σ grid·motion / Σ motion over the cells, so a zone's token is the same mean over its cells. What the
+    close look shows is spread over the cells it covers: a zone that it does not touch does not see it.
     The first E channels of the grid are the clip's own event logits, hence a class activation map.
     """
 
     def __init__(self, dim: int = 384, lite0: Lite0 | None = None) -> None:
         super().__init__()
         self.lite0 = lite0 or Lite0()
-        self.project = nn.Conv2d(CELL_FEATURES, dim, 1)  # standardisation is folded into its weights
+        self.project = nn.Conv2d(WHOLE_FEATURES, dim, 1)  # standardisation is folded into its weights
+        self.near = nn.Linear(NEAR_FEATURES, dim, bias=False)
+        self.usual = nn.Parameter(torch.zeros(NEAR_FEATURES), requires_grad=False)  # what close looks show on average
 
-    def taps(self, frames: Tensor) -> list[Tensor]:
-        """The maps of three blocks, averaged to g×g cells: [B, T, c, g, g] each."""
-        b, t, s, _, _ = frames.shape
-        x = frames.reshape(b * t, s, s, 3).permute(0, 3, 1, 2).float()
-        x = (x - 127.0) / 128.0
+    def taps(self, x: Tensor, clips: int) -> list[Tensor]:
+        """Pictures [B·T, 3, s, s] in −1 … 1 → the maps of three blocks, averaged to cells: [B, T, c, s/16, s/16]."""
+        side = x.shape[-1] // 16
         maps = []
         for m in self.lite0.stages(x, TAPS):
-            cells = F.avg_pool2d(m, 2) if m.shape[-1] > s // 16 else m
-            maps.append(cells.reshape(b, t, cells.shape[1], s // 16, s // 16))
+            cells = F.avg_pool2d(m, 2) if m.shape[-1] > side else m
+            maps.append(cells.reshape(clips, -1, cells.shape[1], side, side))
         return maps
 
-    def cells(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """What each cell shows and how it moves [B, C, g, g]; motion weights [B, g, g]."""
-        maps = self.taps(frames)
-        features = [f for m in maps for f in _appearance_and_change(m)]
-        moved = (maps[1][:, 1:] - maps[1][:, :-1]).abs().mean(2)  # B T-1 g g
+    def look(self, x: Tensor, clips: int, shown: bool) -> tuple[Tensor, Tensor]:
+        """How each cell moves, and if ``shown`` what it shows [B, C, s/16, s/16]; motion weights [B, s/16, s/16]."""
+        maps = self.taps(x, clips)
+        features = [f for m in maps for f in (*([m.mean(1)] if shown else []), *_change(m))]
+        moved = (maps[1][:, 1:] - maps[1][:, :-1]).abs().mean(2)  # B T-1 s/16 s/16
         weight = moved.mean(1)
         weight = (weight / (weight.amax((1, 2), keepdim=True) + 1e-6) + FLOOR) ** SHARPNESS
         features.append(_extras(maps, moved))
         return torch.cat(features, 1), weight
 
+    def looks(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Cells of the whole [B, C, g, g], motion weights [B, g, g]; the close look less the usual [B, C'], and how
+        much of it each cell has [B, g, g]: where it covers all, 1 over the share of motion in sight, at most 2."""
+        b, _, s, _, _ = frames.shape
+        half = F.avg_pool2d(_normalised(frames.flatten(0, 1).permute(0, 3, 1, 2)), 2)  # B·T 3 S/2 S/2
+        row, column = most_motion(half.reshape(b, -1, 3, s // 2, s // 2))
+        cells, motion = self.look(half, b, shown=False)
+        close = pool(*self.look(_normalised(close_up(frames, row, column)), b, shown=True))
+        cover = _covered(row, s)[:, :, None] * _covered(column, s)[:, None, :]
+        share = (cover * motion).sum((1, 2)) / motion.sum((1, 2))
+        return cells, motion, close - self.usual, cover / share.clamp(min=0.5)[:, None, None]
+
+    def see(self, frames: Tensor) -> Tensor:
+        """What the heads are fitted on [B, NEAR_FEATURES + WHOLE_FEATURES]: both looks, pooled."""
+        cells, motion, close, cover = self.looks(frames)
+        return torch.cat([close * pool(cover[:, None], motion), pool(cells, motion)], 1)
+
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        cells, motion = self.cells(frames)
-        grid = self.project(cells)  # B D g g
+        cells, motion, close, cover = self.looks(frames)
+        grid = self.project(cells) + self.near(close)[:, :, None, None] * cover[:, None]  # B D g g
         return pool(grid, motion), grid, motion
+
+    def set_heads(self, weight: Tensor, bias: Tensor) -> None:
+        """token = weight [D, C] · :meth:`see` + bias [D]."""
+        with torch.no_grad():
+            self.near.weight.copy_(weight[:, :NEAR_FEATURES])
+            self.project.weight.copy_(weight[:, NEAR_FEATURES:, None, None])
+            self.project.bias.copy_(bias)  # type: ignore[union-attr]
+
+
+def _normalised(x: Tensor) -> Tensor:
+    """Grey levels → what Lite0 was trained on."""
+    return (x.float() - 127.0) / 128.0
+
+
+def most_motion(half: Tensor) -> tuple[Tensor, Tensor]:
+    """[B, T, 3, S/2, S/2] → top and left [B] of the third of the picture in which it changes most, in steps of
+    16 pixels of S."""
+    change = (half[:, 1:] - half[:, :-1]).abs().mean((1, 2))[:, None]  # B 1 S/2 S/2
+    cells = F.avg_pool2d(change, STEP // 2)  # B 1 S/16 S/16
+    near = F.avg_pool2d(cells, cells.shape[-1] // NEAR, 1)
+    best = near.flatten(1).argmax(1)
+    return torch.div(best, near.shape[-1], rounding_mode="floor"), best % near.shape[-1]
+
+
+def close_up(frames: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """uint8 [B, T, S, S, 3] → [B·T, 3, S/3, S/3], whole rows and then whole columns of 16 pixels: cheap to gather."""
+    b, t, s, _, _ = frames.shape
+    blocks, count = s // STEP, s // STEP // NEAR
+    each = torch.arange(count, device=frames.device)
+    rows = (torch.arange(b * t, device=frames.device) * blocks)[:, None] + row.repeat_interleave(t)[:, None] + each
+    x = frames.reshape(b * t * blocks, STEP * s * 3)[rows.flatten()]
+    x = x.reshape(b, t, count * STEP, blocks, STEP * 3).permute(0, 3, 1, 2, 4)  # B blocks T S/3 16·3
+    columns = (torch.arange(b, device=frames.device) * blocks)[:, None] + column[:, None] + each
+    x = x.reshape(b * blocks, t, count * STEP, STEP * 3)[columns.flatten()]
+    x = x.reshape(b, count, t, count * STEP, STEP, 3).permute(0, 2, 5, 3, 1, 4)  # B T 3 S/3 S/48 16
+    return x.reshape(b * t, 3, count * STEP, count * STEP)
+
+
+def _covered(at: Tensor, size: int) -> Tensor:
+    """Top or left [B] in steps of 16 pixels → share [B, g] of each row or column of cells, 32 pixels, in the close
+    look."""
+    first = torch.arange(size // 32, device=at.device) * 2
+    end = torch.minimum(first + 2, at[:, None] + size // STEP // NEAR)
+    return (end - torch.maximum(first, at[:, None])).clamp(min=0).float() / 2
 
 
 def pool(grid: Tensor, motion: Tensor) -> Tensor:
@@ -81,12 +166,12 @@ def pool(grid: Tensor, motion: Tensor) -> Tensor:
     return weighted / motion.sum((1, 2))[:, None]
 
 
-def _appearance_and_change(m: Tensor) -> list[Tensor]:
-    """[B, T, c, g, g] → mean, |Δ| at lags 1 and 4, |ΔΔ|, each a mean over time [B, c, g, g]."""
+def _change(m: Tensor) -> list[Tensor]:
+    """[B, T, c, h, w] → |Δ| at lags 1 and 4 and |ΔΔ|, logarithms of their means over time [B, c, h, w]."""
     step = m[:, 1:] - m[:, :-1]
     far = m[:, 4:] - m[:, :-4]
     jerk = step[:, 1:] - step[:, :-1]
-    return [m.mean(1), step.abs().mean(1), far.abs().mean(1), jerk.abs().mean(1)]
+    return [torch.log(QUIET + change.abs().mean(1)) for change in (step, far, jerk)]
 
 
 def _extras(maps: list[Tensor], moved: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwatch.training.labels import EVENTS, now_targets
+from streamwatch.training.events import EVENTS
+from streamwatch.training.labels import now_targets
 
 __all__ = ["Batch", "Stream", "draw_batch", "every_window"]
 

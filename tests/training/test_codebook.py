@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.codebook import MAGNITUDES, PATTERNS, Codebook, figures, fit_codebook, motion
-from streamwatch.training.videobert import CELL_FEATURES, WIDTHS
+from streamwatch.training.videobert import CELL_FEATURES, CHANGES, NEAR_FEATURES, QUIET, WIDTHS
 
 
 def moved(count: int, kinds: int = 4, seed: int = 0) -> tuple[NDArray[np.float32], list[int]]:
@@ -27,10 +27,12 @@ def book() -> Codebook:
 
 
 def test_motion_is_the_step_of_each_channel() -> None:
-    x = np.arange(CELL_FEATURES, dtype=np.float32)[None]
-    found = motion(x)[0]
+    change = np.arange(CELL_FEATURES, dtype=np.float32)[None] / CELL_FEATURES
+    found = motion(np.log(QUIET + change))[0]
     assert found.shape == (sum(WIDTHS),)
-    assert found[0] == WIDTHS[0] and found[WIDTHS[0]] == 4 * WIDTHS[0] + WIDTHS[1]
+    np.testing.assert_allclose(found[0], change[0, NEAR_FEATURES], rtol=1e-5)
+    np.testing.assert_allclose(found[WIDTHS[0]], change[0, NEAR_FEATURES + CHANGES * WIDTHS[0]], rtol=1e-5)
+    assert motion(np.full((1, CELL_FEATURES), -9.0, np.float32)).min() == 0.0
     with pytest.raises(TrainingError, match="features"):
         motion(np.zeros((1, 7), np.float32))
 
@@ -44,7 +46,7 @@ def test_one_pattern_is_one_branch_whatever_its_size(book: Codebook) -> None:
     for branch in np.unique(branches):
         assert len({which[i] for i in np.flatnonzero(branches == branch)}) == 1
     louder = book(given * 1000)
-    assert np.array_equal(louder[:, 1], words[:, 1])
+    assert (louder[:, 1] == words[:, 1]).mean() > 0.98, "but for rounding between two centres"
     assert (louder[:, 0] >= words[:, 0]).all()
 
 

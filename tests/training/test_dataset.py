@@ -7,7 +7,7 @@ import pytest
 
 from streamwatch.training.data import Entry, Images
 from streamwatch.training.dataset import Dataset, _dump_in_parts, join, rendered
-from streamwatch.training.features import Eyes, Features, load
+from streamwatch.training.features import Eyes, Features, Seeing, load
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.settings import Settings
@@ -29,7 +29,8 @@ def made(files: int) -> Dataset:
     entries = [Entry(f"{i}.mp4", "s", "normal", f"g{i}", "train" if i % 2 else "val", 1.0, "") for i in range(files)]
     number = np.arange(files)
     start = np.zeros(files)
-    return Dataset(Features(np.zeros((files, 2), np.float32), number, number * 0, start, start + 1), entries, {})
+    x, own = np.zeros((files, 2), np.float32), np.zeros((files, 3), np.float32)
+    return Dataset(Features(x, own, number, number * 0, start, start + 1), entries, {})
 
 
 def test_joined_data_keeps_entries_apart() -> None:
@@ -45,7 +46,7 @@ def test_a_split_can_be_left_out_and_entries_keep_their_numbers() -> None:
 
 def test_rendered_scenes_bring_their_truth() -> None:
     scenes = [Scene("fall", seed=1, size=(96, 64), duration=6.0), Scene("walk", seed=2, size=(96, 64), duration=3.0)]
-    found = rendered(scenes, Blind(), 32, "train")
+    found = rendered(scenes, Seeing(Blind()), 32, "train")
     assert [e.source for e in found.entries] == ["synthetic", "synthetic"]
     assert set(found.features.variant[found.features.entry == 0].tolist()) == {0, 1, 2}
     assert (found.features.entry == 1).sum() == 3
@@ -71,9 +72,9 @@ def test_who_is_stopped_while_looking_goes_on_with_the_part_at_hand(
     for i in range(5):
         write_film(tmp_path / f"{i}.mp4", seconds=2.2, speed=10.0 * i)
         entries.append(Entry(f"{i}.mp4", "s", "normal", f"g{i}", "train", 2.2, ""))
-    manifest, recipe = Manifest(tmp_path / "m.csv", entries, {}), Recipe(train=Settings(size=32))
+    manifest, recipe = Manifest(tmp_path / "m.csv", entries, {}), Recipe(train=Settings(size=96))
     at_once, twice = Bright(), Bright()
-    _dump_in_parts(manifest, at_once, recipe, tmp_path / "a" / "whole.npz")
+    _dump_in_parts(manifest, Seeing(at_once), recipe, tmp_path / "a" / "whole.npz")
 
     class Tired(Bright):
         def __call__(self, frames: Images) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -82,8 +83,8 @@ def test_who_is_stopped_while_looking_goes_on_with_the_part_at_hand(
             return super().__call__(frames)
 
     with pytest.raises(KeyboardInterrupt):
-        _dump_in_parts(manifest, Tired(), recipe, tmp_path / "b" / "whole.npz")
-    _dump_in_parts(manifest, twice, recipe, tmp_path / "b" / "whole.npz")
+        _dump_in_parts(manifest, Seeing(Tired()), recipe, tmp_path / "b" / "whole.npz")
+    _dump_in_parts(manifest, Seeing(twice), recipe, tmp_path / "b" / "whole.npz")
     assert 0 < twice.looked < at_once.looked
     one, two = load(tmp_path / "a" / "whole.npz"), load(tmp_path / "b" / "whole.npz")
     for name in Features.__slots__:

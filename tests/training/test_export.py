@@ -11,9 +11,9 @@ from streamwatch.models.pack import load_pack
 from streamwatch.models.precision import graph_file
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.evaluate import evaluate, table
+from streamwatch.training.events import EVENTS
 from streamwatch.training.export import export
 from streamwatch.training.half import MOVED
-from streamwatch.training.labels import EVENTS
 from streamwatch.training.manifest import read_manifest
 from streamwatch.training.minilm import MiniLM
 from streamwatch.training.settings import Settings
@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
     folder = tmp_path_factory.mktemp("export")
     torch.manual_seed(0)
     dims = Dims(dim=32, layers=1, heads=4, inner=32, ages=8, words=16)
-    checkpoint = Checkpoint(ClipEncoder(dim=32).eval(), Joint(dims).eval(), Settings(size=32, window=4))
+    checkpoint = Checkpoint(ClipEncoder(dim=32).eval(), Joint(dims).eval(), Settings(size=96, window=4))
     checkpoint.save(folder / "model.pt")
     minilm = MiniLM({"embeddings.word_embeddings.weight": torch.randn(50, 32)}, "{}")
     root = data(folder / "data")

@@ -1,6 +1,7 @@
 """The training loop on made-up features: it learns, it is reproducible, it restrains itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from torch import Tensor
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry
 from streamwatch.training.dataset import Dataset
+from streamwatch.training.events import EVENTS
 from streamwatch.training.features import Features
 from streamwatch.training.finetune import fit_joint, fit_tokens, go_on_from, new_joint, streams_of
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.lite0 import Lite0
 from streamwatch.training.recipe import Recipe, ShareRecipe, load_recipe
 from streamwatch.training.settings import Settings
-from streamwatch.training.videobert import CELL_FEATURES, Dims, Joint
+from streamwatch.training.sight import Sight, Tuned
+from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, Dims, Joint
 
 DIMS = Dims(dim=32, layers=1, heads=4, inner=32, ages=16, words=16)
 SETTINGS = Settings(window=8, steps=4, batch=6, texts=3, rate=1e-3)
@@ -34,7 +37,8 @@ def made(files: int = 24, seconds: int = 4, seed: int = 0) -> Dataset:
             x[row, 40 * EVENTS.index(labels[i]) : 40 * EVENTS.index(labels[i]) + 40] += 3
     start = np.tile(np.arange(seconds, dtype=np.float64), files)
     segments = {e.path: [(0.0, 1.2, "fall", "falls")] for e in entries if e.label == "fall"}
-    return Dataset(Features(x, number, np.zeros(len(x), np.int64), start, start + 1), entries, segments)
+    own, variant = np.full((len(x), 3), np.nan, np.float32), np.zeros(len(x), np.int64)
+    return Dataset(Features(x, own, number, variant, start, start + 1), entries, segments)
 
 
 def words(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -146,7 +150,7 @@ def test_the_recipe_says_what_a_source_counts() -> None:
 def test_the_shipped_recipe_counts_as_the_bundled_pack_was_made() -> None:
     shares = load_recipe("videobert-small").shares
     found = [shares.of("synthetic", e, True) for e in ("fight", "fall")]
-    assert [*found, shares.of("mnnit_shoplifting", "fight", False)] == pytest.approx([0.2, 0.05, 0.02])
+    assert [*found, shares.of("mnnit_shoplifting", "fight", False)] == pytest.approx([0.2, 0.15, 0.02])
 
 
 def test_what_pretraining_learnt_is_taken_over_but_not_how_it_decides() -> None:
@@ -158,3 +162,21 @@ def test_what_pretraining_learnt_is_taken_over_but_not_how_it_decides() -> None:
     assert torch.equal(joint.event_head.weight, own)
     with pytest.raises(TrainingError, match="inner=64"):
         go_on_from(joint, Joint(Dims(dim=32, layers=1, heads=4, inner=64, ages=16, words=16)))
+
+
+def test_tuned_eyes_keep_their_heads_for_the_events_that_the_recipe_names() -> None:
+    dataset = made()
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(len(dataset.features.x), 3)).astype(np.float32)
+    told = replace(dataset, features=replace(dataset.features, own=own))
+    weight, bias = torch.randn(3, CELL_FEATURES), torch.randn(3)
+    sight = Sight(Lite0(), torch.zeros(NEAR_FEATURES), weight, bias)
+    tuned = Tuned(sight, ((frozenset({"g0"}), sight),))
+    fitted, _, _ = fit_tokens(dataset, 32)
+    heads, tokens, _ = fit_tokens(told, 32, tuned=tuned)
+    np.testing.assert_allclose(heads.weight[0], weight[0].numpy())
+    np.testing.assert_allclose(heads.weight[1:], fitted.weight[1:])
+    np.testing.assert_allclose(tokens[:, 0], own[:, 0])
+    assert not np.allclose(tokens[:, 1], own[:, 1])
+    alone, _, _ = fit_tokens(told, 32, tuned=Tuned(sight))
+    np.testing.assert_allclose(alone.weight[0], fitted.weight[0])

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 DIMS = Dims(dim=64, layers=1, heads=4, inner=64, ages=8, words=16)
-SIZE, WINDOW = 32, 4
+SIZE, WINDOW = 96, 4
 
 
 class Exported:

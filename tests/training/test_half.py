@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-SIZE, WINDOW = 32, 4
+SIZE, WINDOW = 96, 4
 CLIPS = list(np.random.default_rng(0).integers(0, 255, (3, 8, SIZE, SIZE, 3), dtype=np.uint8))
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from streamwatch.training.data import Entry
+from streamwatch.training.events import EVENTS
 from streamwatch.training.features import Features
-from streamwatch.training.labels import EVENTS, Labelling, now_targets, token_labels, token_weights
+from streamwatch.training.labels import Labelling, now_targets, token_labels, token_weights
 
 NAN = float("nan")
 
@@ -14,7 +15,8 @@ def seconds(count: int, entry: int = 0) -> Features:
     """``count`` clips of one second of one file."""
     start = np.arange(count, dtype=np.float64)
     number = np.full(count, entry)
-    return Features(np.zeros((count, 2), np.float32), number, np.zeros(count, np.int64), start, start + 1)
+    x, own = np.zeros((count, 2), np.float32), np.zeros((count, 3), np.float32)
+    return Features(x, own, number, np.zeros(count, np.int64), start, start + 1)
 
 
 def entry(label: str, source: str = "s", length: float = 5.0) -> Entry:

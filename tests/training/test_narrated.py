@@ -24,7 +24,8 @@ def dataset(files: int = 12, seconds: int = 16) -> Dataset:
         "0.mp4": [(0.0, 4.0, "normal:walking", "a man walks"), (4.0, 16.0, "", "a man sits down")],
         "1.mp4": [(0.0, 16.0, "fight", "two men push")],
     }
-    return Dataset(Features(x, number, np.zeros(len(x), np.int64), start, start + 1), entries, segments)
+    own, variant = np.full((len(x), 3), np.nan, np.float32), np.zeros(len(x), np.int64)
+    return Dataset(Features(x, own, number, variant, start, start + 1), entries, segments)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from streamwatch.training.settings import Settings
 
 def test_the_defaults_are_those_of_the_bundled_pack() -> None:
     made = Settings()
-    assert (made.size, made.window, made.steps, made.batch, made.rate) == (160, 16, 650, 24, 3e-5)
+    assert (made.size, made.window, made.steps, made.batch, made.rate) == (288, 16, 650, 24, 3e-5)
     assert (made.mixup, made.perturb, made.lora, made.patience) == (0, 0, 0, 0)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 from streamwatch.training.validate import clip_areas, clip_scores, mean_area
 from streamwatch.training.videobert import Dims, Joint
 from streamwatch.training.windows import Stream

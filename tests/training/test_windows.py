@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamwatch.training.labels import EVENTS
+from streamwatch.training.events import EVENTS
 from streamwatch.training.windows import Stream, draw_batch, every_window
 
 

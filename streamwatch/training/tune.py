@@ -1,0 +1,247 @@
+"""Tuning the eyes on events, slowly, from ImageNet's weights; on a GPU if there is one (minutes), else on the CPU (many
+hours).
+
+What made short fine-tuning worse than frozen eyes on a few hundred clips is kept away from: heads are fitted first and
+stay strongly penalised, rates are small, no clip is shown twice alike, and the mean of several runs' weights is kept
+(model soups: Wortsman et al., ICML 2022, arXiv 2203.05482).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from streamwatch.training.data import clips_of, read_pictures
+from streamwatch.training.disturb import disturb
+from streamwatch.training.drawing import SYNTHETIC, Drawing, Drawn
+from streamwatch.training.events import EVENTS
+from streamwatch.training.heads import STRENGTH
+from streamwatch.training.lite0 import Lite0, pretrained_lite0
+from streamwatch.training.loop import STATE, optimise
+from streamwatch.training.manifest import Manifest
+from streamwatch.training.recipe import EncoderRecipe, Recipe
+from streamwatch.training.reel import Reel, wind
+from streamwatch.training.settings import Settings
+from streamwatch.training.sight import Sight, Tuned, untuned
+from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder
+
+__all__ = ["FILE", "Eyes", "encoder", "folds_of", "soup", "tune"]
+
+FILE = "encoder.pt"
+USUAL = 64  # clips from which is learnt what is usual, where nothing is tuned
+CHUNK = 32  # clips seen at once before training
+EPSILON = 1e-4
+EXAMPLES = 4096  # draws from which the share of known labels is learnt
+
+
+class Eyes(nn.Module):
+    """The clip encoder with a linear head on its standardised features: clips [B, 8, S, S, 3] → event logits [B, E]."""
+
+    def __init__(self, lite0: Lite0, how: EncoderRecipe) -> None:
+        super().__init__()
+        self.layers = lite0._blocks  # by this name the loop knows what learns slowly
+        self.encoder = ClipEncoder(1, lite0)
+        self.head = nn.Linear(CELL_FEATURES, len(EVENTS))
+        self.mean = nn.Parameter(torch.zeros(CELL_FEATURES))
+        self.spread = nn.Parameter(torch.ones(CELL_FEATURES))
+        self.dropout = how.dropout
+        self.requires_grad_(False)
+        for learns in (*self.layers[how.first :], self.head):
+            learns.requires_grad_(True)
+
+    def see(self, clips: Tensor) -> Tensor:
+        """[B, C], standardised."""
+        return (self.encoder.see(clips) - self.mean) / self.spread
+
+    def forward(self, clips: Tensor) -> Tensor:
+        logits: Tensor = self.head(F.dropout(self.see(clips), self.dropout, self.training))
+        return logits
+
+    def sight(self) -> Sight:
+        """With the standardisation folded into the head."""
+        weight = (self.head.weight / self.spread).detach().cpu()
+        bias = self.head.bias.detach().cpu() - weight @ self.mean.detach().cpu()
+        lite0 = Lite0()
+        lite0.load_state_dict({name: x.cpu() for name, x in self.encoder.lite0.state_dict().items()})
+        return Sight(lite0.eval(), self.encoder.usual.detach().cpu().clone(), weight.clone(), bias.clone())
+
+
+class _Source:
+    """Disturbed clips of some of the reel, with what is known of them."""
+
+    def __init__(self, reel: Reel, chosen: Sequence[int], recipe: Recipe) -> None:
+        self.reel, self.how = reel, recipe.encoder
+        self.drawing = Drawing(reel, chosen, recipe)
+        self.stills = reel.pictures[torch.from_numpy(self.drawing.stills()).to(reel.pictures.device)]
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Clips, targets [B, E] with nan, weights [B, E]."""
+        drawn = self.drawing(count, rng)
+        return self.clips(drawn, rng), *self._known(drawn)
+
+    def clips(self, drawn: Drawn, rng: np.random.Generator) -> Tensor:
+        pictures = self.reel.pictures
+        shown = pictures[torch.from_numpy(drawn.pictures.flatten()).to(pictures.device)]
+        return disturb(shown.reshape(*drawn.pictures.shape, *shown.shape[1:]), self.stills, rng, self.how.disturb)
+
+    def _known(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        device = self.reel.pictures.device
+        return torch.from_numpy(drawn.targets).to(device), torch.from_numpy(drawn.weights).to(device)
+
+    def usual_weight(self, batch: int, rng: np.random.Generator) -> Tensor:
+        """What the weights of known labels add up to in a batch [E]."""
+        drawn = self.drawing(EXAMPLES, rng)
+        known = np.where(np.isnan(drawn.targets), 0.0, drawn.weights)
+        return torch.from_numpy(known.mean(0) * batch).float().clamp(min=0.5).to(self.reel.pictures.device)
+
+
+def _losses(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """[E]: binary cross-entropies of what is known, added up."""
+    known = torch.where(targets.isnan(), torch.zeros_like(weights), weights)
+    smooth = targets.nan_to_num() * (1 - smoothing) + smoothing / 2
+    return (F.binary_cross_entropy_with_logits(logits, smooth, reduction="none") * known).sum(0)
+
+
+def _penalty(head: nn.Linear) -> Tensor:
+    """As that of the logistic regressions in :mod:`streamwatch.training.heads`."""
+    strength = torch.tensor(STRENGTH, device=head.weight.device)
+    return (head.weight.square().sum(1) / strength).sum() / 2
+
+
+def _first_heads(eyes: Eyes, source: _Source, rng: np.random.Generator) -> None:
+    """What is usual, the standardisation and logistic regressions, by the untouched eyes."""
+    seen, targets, weights = [], [], []
+    eyes.eval()
+    with torch.no_grad():
+        for _ in tqdm(range(max(1, source.how.start // CHUNK)), desc="first heads", mininterval=5):
+            clips, target, weight = source.draw(CHUNK, rng)
+            cells, motion, close, cover = eyes.encoder.looks(clips)
+            share = (cover * motion).sum((1, 2)) / motion.sum((1, 2))
+            whole = (cells * motion[:, None]).sum((2, 3)) / motion.sum((1, 2))[:, None]
+            seen.append(torch.cat([close, whole, share[:, None]], 1))
+            targets.append(target)
+            weights.append(weight)
+        x = torch.cat(seen)
+        usual = x[:, :NEAR_FEATURES].mean(0)
+        eyes.encoder.usual.copy_(usual)
+        x = torch.cat([(x[:, :NEAR_FEATURES] - usual) * x[:, -1:], x[:, NEAR_FEATURES:-1]], 1)
+        eyes.mean.copy_(x.mean(0))
+        eyes.spread.copy_(x.std(0) + EPSILON)
+    _regress(eyes.head, (x - eyes.mean) / eyes.spread, torch.cat(targets), torch.cat(weights))
+
+
+def _regress(head: nn.Linear, x: Tensor, targets: Tensor, weights: Tensor) -> None:
+    known = torch.where(targets.isnan(), torch.zeros_like(weights), weights).sum(0).clamp(min=1.0)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    solver = torch.optim.LBFGS(head.parameters(), max_iter=60, history_size=20, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        total = (_losses(head(x), targets, weights, 0.0) / known).sum() + _penalty(head)
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    solver.step(loss)  # type: ignore[no-untyped-call]
+
+
+def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: Path | None = None) -> Eyes:
+    """One run on the clips of ``reel`` that are numbered in ``chosen``; one that was stopped goes on."""
+    how = recipe.encoder
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    source = _Source(reel, chosen, recipe)
+    eyes = Eyes(pretrained_lite0(), how).to(reel.pictures.device)
+    _first_heads(eyes, source, rng)
+    usual = source.usual_weight(how.batch, rng)
+
+    def objective(rng: np.random.Generator) -> Mapping[str, Tensor]:
+        clips, targets, weights = source.draw(how.batch, rng)
+        losses = _losses(eyes(clips), targets, weights, how.smoothing) / usual
+        return {**dict(zip(EVENTS, losses, strict=True)), "penalty": _penalty(eyes.head)}
+
+    settings = _settings(recipe, seed)
+    optimise(eyes, objective, settings, folder, None, f"{recipe.model_dump_json()} {sorted(chosen)}")
+    return eyes
+
+
+def _settings(recipe: Recipe, seed: int) -> Settings:
+    how = recipe.encoder
+    changed = {"steps": how.steps, "batch": how.batch, "rate": how.rate, "fresh": how.fresh, "ema": how.ema}
+    still = {"weight_decay": 0.0, "layer_decay": 1.0, "half": False, "patience": 0, "texts": 0, "lora": 0}
+    return recipe.train.model_copy(update={**changed, **still, "seed": seed})
+
+
+def soup(runs: Sequence[Eyes]) -> Eyes:
+    """The mean of their weights, in the first."""
+    with torch.no_grad():
+        for parts in zip(*(run.parameters() for run in runs), strict=True):
+            parts[0].copy_(torch.stack(list(parts)).mean(0))
+    return runs[0]
+
+
+def folds_of(reel: Reel, count: int, seed: int = 0) -> list[frozenset[str]]:
+    """The groups of the split ``train``, dealt so that each fold has about as many clips of each source."""
+    rng = np.random.default_rng(seed)
+    rows = [e for e in reel.entries if e.split == "train" and e.source != SYNTHETIC]
+    folds: list[set[str]] = [set() for _ in range(count)]
+    for source in sorted({e.source for e in rows}):
+        groups = [e.group for e in rows if e.source == source]
+        load = rng.permutation(count) * 0.1
+        for group in sorted(set(groups), key=lambda g: (-groups.count(g), g)):
+            least = int(load.argmin())
+            folds[least].add(group)
+            load[least] += groups.count(group)
+    return [frozenset(fold) for fold in folds if fold]
+
+
+def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
+    """The eyes of ``work``, tuned there if they are not yet on the split ``train`` of ``manifest``; ImageNet's if the
+    recipe says no steps; None where a backbone sees.
+
+    A run that was stopped goes on. Raises TrainingError, Stopped, ModuleNotFoundError.
+    """
+    if recipe.features.backbone is not None:
+        return None
+    path = work / FILE
+    if not path.exists():
+        made = _all(manifest, work, recipe) if recipe.encoder.steps else _untuned(manifest, recipe)
+        made.save(path)
+    return Tuned.load(path)
+
+
+def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
+    entries = [e for e in manifest.entries if e.split == "train"]
+    some = entries[:: max(1, len(entries) // USUAL)]
+    films = (clips_of(read_pictures(manifest.root / e.path), recipe.train.size) for e in some)
+    return untuned(clip for film in films for _, _, clip in [next(film, (0.0, 0.0, None))] if clip is not None)
+
+
+def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    reel = wind(manifest, recipe.train.size, recipe.encoder.rendered, work).to(device)
+    train = [i for i, entry in enumerate(reel.entries) if entry.split == "train"]
+    folds = folds_of(reel, recipe.encoder.folds)
+    sights = []
+    for number, left_out in enumerate([frozenset[str](), *folds]):
+        chosen = [i for i in train if reel.entries[i].group not in left_out]
+        sights.append(_one_of_all(reel, chosen, recipe, number, work))
+    return Tuned(sights[0], tuple(zip(folds, sights[1:], strict=True)))
+
+
+def _one_of_all(reel: Reel, chosen: Sequence[int], recipe: Recipe, number: int, work: Path) -> Sight:
+    folder = work / f"encoder-{number}"
+    done = folder / "sight.pt"
+    if not done.exists():
+        runs = []
+        for run in range(recipe.encoder.runs):
+            seed = recipe.train.seed + number * recipe.encoder.runs + run
+            runs.append(tune(reel, chosen, recipe, seed, folder / f"run-{run}"))
+        Tuned(soup(runs).sight()).save(done)
+        for run in range(recipe.encoder.runs):
+            (folder / f"run-{run}" / STATE).unlink(missing_ok=True)
+    return Tuned.load(done).sight
