@@ -19,7 +19,7 @@ from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.secret import SecretUrl
 from streamwatch.sinks.score_files import read_rows
 
-SCENE = "synthetic:fight?seed=5&duration=8&size=320x180"
+SCENE = "synthetic:fight?seed=6&duration=8&size=320x180"
 
 
 def recording(*zones: ZoneConfig) -> Recording:

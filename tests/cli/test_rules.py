@@ -14,7 +14,7 @@ from tests.evidence.footage import keep_incident
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The score log of a scene, written as a user would."""
     folder = tmp_path_factory.mktemp("detected")
-    found = streamwatch("detect", "synthetic:fight?seed=5&duration=8&size=320x180", "--scores", "scores", cwd=folder)
+    found = streamwatch("detect", "synthetic:fight?seed=6&duration=8&size=320x180", "--scores", "scores", cwd=folder)
     assert found.returncode == 0, found.stderr
     (folder / "low.yml").write_text("rules: [{alert: any, when: {event: fight, on: 0.001}}]")
     (folder / "high.yml").write_text("rules: [{alert: any, when: {event: fight, on: 0.9999}}]")
@@ -24,7 +24,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_detect_writes_scores_once(scores: Path) -> None:
     assert [path.name for path in scores.rglob("*.scores")] == ["1970-01-01T00.scores"]
-    found = streamwatch("detect", "synthetic:fight?seed=5&duration=8&size=320x180", "--scores", "scores", cwd=scores)
+    found = streamwatch("detect", "synthetic:fight?seed=6&duration=8&size=320x180", "--scores", "scores", cwd=scores)
     assert found.returncode == 78
     assert "are already there" in found.stderr
 
