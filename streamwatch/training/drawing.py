@@ -13,7 +13,7 @@ from streamwatch.training.recipe import Recipe
 from streamwatch.training.reel import Reel
 from streamwatch.training.shares import share_table
 
-__all__ = ["AWAY", "ODDS", "Drawing", "Drawn"]
+__all__ = ["AWAY", "ODDS", "Drawing", "Drawn", "kind_of"]
 
 AWAY = "away"  # clips of sources that show no event
 SYNTHETIC = "synthetic"

@@ -164,7 +164,9 @@ def _that_choose(graph: onnx.GraphProto) -> list[str]:
 
 def _take_pixels(path: Path) -> int:
     """Pixels are bytes already: feed them as such where a cast, (x − 127) / 128 and a quantiser make bytes of them
-    anew, which costs a sixth of the time. → how many such places there were."""
+    anew: the close look. → how many such places there were.
+
+    The whole picture is halved in float: ONNX Runtime's mean of bytes takes four times as long."""
     model = onnx.load(str(path))
     graph = model.graph
     made_by = {name: node for node in graph.node for name in node.output}
@@ -189,15 +191,17 @@ def _take_pixels(path: Path) -> int:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Nodes whose output nobody reads."""
+    """Nodes and values that nobody reads."""
     outputs = {value.name for value in graph.output}
     while True:
         read = outputs | {name for node in graph.node for name in node.input}
         idle = [node for node in graph.node if not read & set(node.output)]
-        if not idle:
-            return
         for node in idle:
             graph.node.remove(node)
+        if not idle:
+            break
+    for value in [value for value in graph.initializer if value.name not in read]:
+        graph.initializer.remove(value)
 
 
 def _forget_shapes(path: Path) -> None:

@@ -1,5 +1,5 @@
-"""Tuning the eyes on events, slowly, from ImageNet's weights; on a GPU if there is one (minutes), else on the CPU (many
-hours).
+"""Tuning the eyes on events, slowly, from ImageNet's weights; on a GPU if there is one (minutes), else on the CPU (half
+a day).
 
 What made short fine-tuning worse than frozen eyes on a few hundred clips is kept away from: heads are fitted first and
 stay strongly penalised, rates are small, no clip is shown twice alike, and the mean of several runs' weights is kept

@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
 def test_the_live_side_takes_the_pack(made: tuple[Path, Path, dict[str, Any]]) -> None:
     pack = load_pack(str(made[1]))
     assert list(pack.card.events) == list(EVENTS)
-    assert (pack.card.size, pack.card.grid, pack.card.window, pack.card.dim) == (32, 2, 4, 32)
+    assert (pack.card.size, pack.card.grid, pack.card.window, pack.card.dim) == (96, 3, 4, 32)
     assert all(0 < e.off < e.on < 1 for e in pack.card.events.values())
 
 
