@@ -197,3 +197,9 @@ def test_a_picture_parameter_set_alone_is_no_other_format() -> None:
         ring.add(head + b"\x00\x00\x00\x01\x65\x11", number * 10, True)
     first, second = ring.since(0)
     assert first.run is second.run
+
+
+def test_the_unit_of_times_is_that_of_the_time_base() -> None:
+    assert TICKS.unit == 0.1
+    assert Codec("h264", b"", Fraction(1, 90_000)).unit == pytest.approx(1 / 90_000)
+    assert Codec("h264", b"", Fraction(1, 25)) == Codec("h264", b"", Fraction(1, 25))
