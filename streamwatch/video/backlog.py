@@ -26,10 +26,11 @@ class Backlog:
         self._late_by = 0.0  # then
         self._begun = -math.inf  # pts at which decoding began
         self._skip_since: float | None = None
+        self.late = 0.0  # seconds, of the last packet
 
     def admits(self, pts: float, keyframe: bool, arrival: float) -> bool:
         """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic)."""
-        late = self._lateness(pts, arrival)
+        self.late = late = self._lateness(pts, arrival)
         if self._begun == -math.inf:
             self._begun = pts
         if self._skip_since is not None:

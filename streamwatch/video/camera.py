@@ -134,7 +134,8 @@ class Camera:
         def over() -> bool:
             return stop.is_set() or not self._enabled.is_set()
 
-        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, over)
+        rest = self._cutter.rest
+        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, rest, over)
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:

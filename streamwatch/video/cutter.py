@@ -1,5 +1,6 @@
 """Pictures as they arrive → clips with their times: the same steps for a live camera and for a file."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,9 @@ from streamwatch.video.picture import Picture
 from streamwatch.video.window import ClipTiming, ClipWindow
 
 __all__ = ["Cutter"]
+
+REST = 0.5  # seconds at most: at 8 Mbit/s half a megabyte, which the socket's buffer grows to
+BRIEF = 0.02  # seconds not worth it
 
 
 class Cutter:
@@ -52,6 +56,11 @@ class Cutter:
         self._clock = PtsClock()
         self._shape = None
         self._still = None
+
+    def rest(self) -> float:
+        """Seconds that pictures may gather before they are taken, without the next clip being later for it."""
+        left = self._window.left()
+        return left / math.ceil(left / REST) if left > BRIEF else 0.0
 
     def finish(self) -> list[Clip]:
         """The clip that the last picture of a file completes."""

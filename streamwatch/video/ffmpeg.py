@@ -39,6 +39,8 @@ PROTOCOLS = {
 PROBE = {"analyzeduration": "100000", "probesize": "200000"}
 BLIND = 30.0  # seconds that packets may come without one picture: the longest GOP of "smart" codecs, and some
 MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
+AT_ONCE = 0.001  # seconds in which a packet is read that was there already
+ON_TIME = 0.1  # seconds that the newest packet of a stream may be late, if it was read to its end
 UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
 DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
@@ -72,6 +74,8 @@ class FfmpegSource:
             raise
         self._undated = self._live and self._container.format.name == "mpjpeg"
         self._unpaced = self._undated or (self._live and opening.url.scheme in ("rtsp", "rtsps"))
+        # datagrams are lost where a socket is full; TCP's grows, and a camera that must wait for it shows as late
+        self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
         self._decoder = Decoder(self._stream, opening.tally)
 
     @property
@@ -125,7 +129,10 @@ class FfmpegSource:
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())
+        waited = False
         while not opening.over():
+            if waited and backlog.late < ON_TIME:
+                self._gather()
             asked = time.monotonic()
             try:
                 with _translated(opening.url):
@@ -134,7 +141,9 @@ class FfmpegSource:
                 raise SourceError(f"{opening.url}: its streams changed while it was read", "invalid") from None
             if packet is None:
                 return
-            if self._remote and time.monotonic() - asked > opening.read_timeout:
+            took = time.monotonic() - asked
+            waited = took > AT_ONCE and packet.pts is not None
+            if self._remote and took > opening.read_timeout:
                 # the read was interrupted, and this is what the parser still held: do not wait once more
                 raise SourceError(f"{opening.url}: the camera is silent", "timeout")
             opening.tally.packets += bool(packet.size)
@@ -145,6 +154,12 @@ class FfmpegSource:
                 opening.tally.skipped += 1
             else:
                 yield packet
+
+    def _gather(self) -> None:
+        """Leave the stream alone for as long as it may be."""
+        wait, rest = self._opening.wait, self._opening.rest()
+        if self._gathers and wait is not None and rest > 0.0:
+            wait(rest)
 
     def _codec(self) -> Codec:
         context, stream = self._stream.codec_context, self._stream

@@ -67,8 +67,9 @@ class Tally:
 class Opening:
     """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
     the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand.
-    ``ring``, if any, is given the packets as they came. Once ``over()`` nobody wants more: packets may come for long
-    before one is a picture."""
+    ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
+    it was read to its end: packets that have gathered cost less than as many that each wake the thread. Once ``over()``
+    nobody wants more: packets may come for long before one is a picture."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -78,6 +79,7 @@ class Opening:
     stillness: Stillness | None = None
     tally: Tally = field(default_factory=Tally)
     ring: PacketRing | None = None
+    rest: Callable[[], float] = lambda: 0.0
     over: Callable[[], bool] = lambda: False
 
 

@@ -109,6 +109,14 @@ class ClipWindow(Generic[P]):
             clips += self._sample(newest)
         return clips
 
+    def left(self) -> float:
+        """Seconds from the newest picture to the sample that completes the next clip; 0.0 before the first picture."""
+        if self._held is None:
+            return 0.0
+        beyond = self._taken - self._timing.frames
+        missing = -beyond if beyond < 0 else self._timing.stride_samples - beyond % self._timing.stride_samples
+        return max(0.0, self._due() + (missing - 1) * self._timing.interval - self._held.pts)
+
     def gap(self, reason: str) -> None:
         """End the epoch; does nothing where none has begun."""
         if self._held is None:

@@ -37,6 +37,14 @@ def test_a_stream_that_stays_late_is_left_out_until_it_is_on_time_at_a_keyframe(
     assert all(play(backlog, 2, 0.1, start=5.0))
 
 
+def test_it_is_told_how_late_the_last_packet_was() -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    assert backlog.late == pytest.approx(0.0, abs=1e-3)
+    play(backlog, 1, 0.4, start=1.0)
+    assert backlog.late == pytest.approx(0.4, abs=1e-3)
+
+
 def test_a_network_that_stalled_is_caught_up_and_nothing_is_left_out() -> None:
     backlog = Backlog()
     play(backlog, 1, 0.0)

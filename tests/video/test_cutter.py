@@ -40,6 +40,20 @@ def test_clips_have_the_times_of_their_arrival() -> None:
     assert [c.end - WALL for c in table.clips] == pytest.approx([5.3, 5.7])
 
 
+def test_rests_end_where_the_next_clip_does_and_are_short() -> None:
+    table = Table()
+    assert table.cutter.rest() == 0.0  # nothing is known before the first picture
+    table.show(33.0, 5.0)
+    assert table.cutter.rest() == pytest.approx(0.3)
+    table.show(33.29, 5.29)
+    assert table.cutter.rest() == 0.0
+    table.show(33.3, 5.3)
+    assert table.cutter.rest() == pytest.approx(0.4)
+    slow = Cutter("cam", ClipTiming(size=4, frames=4, clip_seconds=4.0, stride_seconds=4.0))
+    slow.observe(ArrayPicture(1.0, np.zeros((8, 8, 3), np.uint8)), 1.0, WALL)
+    assert slow.rest() == pytest.approx(0.5)  # six of them
+
+
 @pytest.mark.parametrize(
     ("reason", "pts", "arrival", "size"),
     [

@@ -317,3 +317,42 @@ def test_rtsp_does_not_show_its_password(serve: Serve, film: Path) -> None:
     error = failure(server.url("dock", login="viewer:S3CR3T-CANARY"))
     assert isinstance(error, AuthenticationError)
     assert "CANARY" not in f"{error!r}{error}"
+
+
+@pytest.mark.parametrize(("transport", "rests"), [("tcp", True), ("udp", False)])
+def test_packets_of_a_live_camera_gather_while_it_rests(serve: Serve, film: Path, transport: str, rests: bool) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        time.sleep(seconds)
+
+    url = serve(films={"dock": film}).url("dock")
+    source = opened(url, transport=transport, wait=wait, rest=lambda: 0.3)
+    pictures = iter(source)
+    times = [next(pictures).pts for _ in range(75)]
+    source.close()
+    steps = [b - a for a, b in pairwise(times) if a is not None and b is not None]
+    assert steps == pytest.approx([0.04] * 74, abs=1e-3)  # none is lost meanwhile
+    assert waited == [0.3] * len(waited)
+    # three seconds, after each rest a picture or two that were waited for
+    assert (5 <= len(waited) <= 10) if rests else not waited
+
+
+def test_a_camera_that_is_late_is_not_left_alone(serve: Serve, film: Path) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        time.sleep(2.0)  # the reader comes late, so that the packets of two seconds wait
+
+    source = opened(serve(films={"dock": film}).url("dock"), wait=wait, rest=lambda: 0.3)
+    pictures = iter(source)
+    while not waited:
+        next(pictures)
+    began = time.monotonic()
+    for _ in range(20):
+        next(pictures)
+    source.close()
+    assert len(waited) == 1
+    assert time.monotonic() - began < 1.0

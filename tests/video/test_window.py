@@ -65,6 +65,17 @@ def test_a_picture_exactly_at_a_sample_time_is_the_sample() -> None:
     assert Reel().show(film(16, 1.0)).numbers() == [list(range(0, 16, 2))]
 
 
+def test_what_is_left_of_a_clip_is_known_from_the_first_picture_on() -> None:
+    reel = Reel(ClipTiming(size=2, stride_seconds=0.5))
+    assert reel.window.left() == 0.0
+    left = [reel.show([k / 16]).window.left() for k in range(32)]
+    assert left[:14] == pytest.approx([0.875 - k / 16 for k in range(14)])
+    assert left[14:22] == pytest.approx([0.5 - k / 16 for k in range(8)])
+    assert [round(clip.end - T0, 3) for clip in reel.clips] == [0.875, 1.375, 1.875]
+    reel.window.gap("test")
+    assert reel.window.left() == 0.0
+
+
 def test_a_slow_camera_repeats_its_pictures() -> None:
     reel = Reel().show(film(4, 1.25))
     assert reel.numbers() == [[0, 0, 1, 1, 2, 2, 3, 3]]
