@@ -27,6 +27,7 @@ from streamwatch.video.sketch import Sketch
 from streamwatch.video.source import open_source
 from streamwatch.video.stillness import STATES as DECODING
 from streamwatch.video.stillness import Stillness
+from streamwatch.video.turns import Turn, Turns
 from streamwatch.video.window import ClipTiming
 
 __all__ = ["REASONS", "STATES", "Camera", "read_clips"]
@@ -63,6 +64,7 @@ class Camera:
         self._metrics = metrics
         self._clock = clock or SteadyClock(time.time(), time.monotonic())
         self._ring: PacketRing | None = None
+        self._turn = Turn()
         self._sketch: Sketch | None = None
         self._cutter = Cutter(config.name, timing, config.privacy_masks, self._on_gap)
         checks = [name for name in CHECKS if getattr(config.health, name)]
@@ -80,6 +82,10 @@ class Camera:
         """Have what comes kept in ``ring``, too, as it came. Before ``run``."""
         self._ring = ring
         self._sketch = None if ring is None else Sketch(ring, self._config.privacy_masks)
+
+    def share(self, turns: Turns) -> None:
+        """Take turns with other cameras where the machine is too slow for all. Before ``run``."""
+        self._turn = Turn(turns, self.name)
 
     def enable(self, on: bool) -> None:
         """Switch the camera on or off while it runs; from any thread."""
@@ -120,6 +126,7 @@ class Camera:
             reason = error.reason if error.reason in REASONS else "error"
             self._lost(error, reason)
         finally:
+            self._turn.leave()
             self._meter.read(tally)
             self._cutter.restart(reason)
         if reason != "stopped":
@@ -134,8 +141,10 @@ class Camera:
         def over() -> bool:
             return stop.is_set() or not self._enabled.is_set()
 
-        rest = self._cutter.rest
-        opening = Opening(config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, rest, over)
+        rest, turn = self._cutter.rest, self._turn
+        opening = Opening(
+            config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, rest, turn, over
+        )
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:

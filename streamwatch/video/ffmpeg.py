@@ -125,7 +125,7 @@ class FfmpegSource:
 
     def _packets(self) -> Iterator[Packet]:
         """What is to be decoded; at the end an empty packet that drains the decoder."""
-        opening, backlog = self._opening, Backlog()
+        opening, backlog = self._opening, Backlog(self._opening.turn)
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())
