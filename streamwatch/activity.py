@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["activity", "level"]
+__all__ = ["CALM", "activity", "level"]
+
+CALM = 0.5  # grey levels of motion: people who stand still move 0.2–2, who walk 2–40
 
 Floats = NDArray[np.float32]
 

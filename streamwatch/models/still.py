@@ -1,4 +1,4 @@
-"""What a still camera costs: its picture is encoded once, and a window that repeats another one is not scored again."""
+"""What a still camera costs: nothing is encoded anew, and a window that repeats another one is not scored again."""
 
 from dataclasses import dataclass, replace
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwatch.activity import CALM, level
 from streamwatch.models.detection import Token
 from streamwatch.models.window import Window
 from streamwatch.video.frame import Clip, Image
@@ -22,7 +23,11 @@ class _Scored:
 
 
 class Stills:
-    """Remembers, for each camera, the token of its last still picture and the scores of its last windows."""
+    """Remembers, for each camera, the token of its last calm second and the scores of its last windows.
+
+    A still second repeats the last one that was decoded, noise included: the model was never shown one without any,
+    and takes what follows it for something else.
+    """
 
     def __init__(self) -> None:
         self._tokens: dict[str, tuple[Image, Token]] = {}
@@ -37,9 +42,12 @@ class Stills:
 
     def keep(self, clip: Clip, token: Token) -> None:
         """``clip`` was encoded into ``token``."""
-        if clip.still == 1.0:  # copies: these are parts of a whole batch, and may be kept for hours
+        if clip.still < 1.0 and level(token.activity) >= CALM:
+            self._tokens.pop(clip.camera, None)  # who came may stand still now, too small for the pictures to differ
+        elif clip.still == 1.0 or clip.activity is not None:  # decoded on demand, and all of it was
+            # copies: these are parts of a whole batch, and may be kept for hours
             own = replace(token, embedding=token.embedding.copy(), grid=token.grid.copy(), motion=token.motion.copy())
-            self._tokens[clip.camera] = clip.frames[0].copy(), own
+            self._tokens[clip.camera] = clip.frames[-1].copy(), own
 
     def scores(self, window: Window) -> NDArray[np.float64] | None:
         """The probabilities [E] of the last window of this camera and zone, if it was the same to the model."""

@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
+from streamwatch.activity import CALM
+
 __all__ = ["STATES", "Stillness"]
 
 STATES = ("learning", "active", "still", "uninformative")
 
-CALM = 0.5  # grey levels of motion (see ``activity``): people who stand still move 0.2–2, who walk 2–40
-MOVES = 1.0
+MOVES = 1.0  # grey levels of motion
 LEARN = 5.0  # seconds decoded at the beginning, whatever they show
 SPAN = 0.5  # seconds that a packet's size is averaged over: a group of B-frames, the pulse of a rate control
 QUIET = 1.0  # seconds without a sign of motion until a camera counts as still
