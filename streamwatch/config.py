@@ -89,6 +89,9 @@ class CameraConfig(_Model):
     url: Annotated[SecretUrl, BeforeValidator(_url, json_schema_input_type=str)]
     transport: Literal["tcp", "udp"] = "tcp"
     decode: Literal["all", "auto"] = "all"
+    deblock: Annotated[
+        bool, Field(description="false: H.264 without its loop filter, cheaper and a little different")
+    ] = True
     enabled: bool = True
     open_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
     read_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0

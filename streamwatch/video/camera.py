@@ -136,15 +136,14 @@ class Camera:
         """Cut clips until ``stop`` or ``enable(False)``."""
         config = self._config
         stillness = Stillness() if config.decode == "auto" else None
-        limits = config.open_timeout, config.read_timeout
 
         def over() -> bool:
             return stop.is_set() or not self._enabled.is_set()
 
-        rest, turn = self._cutter.rest, self._turn
         opening = Opening(
-            config.url, config.transport, *limits, stop.wait, stillness, tally, self._ring, rest, turn, over
-        )
+            config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,
+            self._ring, self._cutter.rest, self._turn, over, config.deblock,
+        )  # fmt: skip
         read = 0.0
         with closing(open_source(opening)) as source:
             for picture in source:

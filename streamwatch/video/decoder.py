@@ -40,13 +40,19 @@ class FramePicture:
 
 
 class Decoder:
-    """Decodes in the caller's thread: cameras are the parallelism. ``unit``: seconds that packets count time in."""
+    """Decodes in the caller's thread: cameras are the parallelism. ``unit``: seconds that packets count time in.
 
-    def __init__(self, stream: VideoStream, tally: Tally) -> None:
+    Without ``deblock`` the loop filter of H.264 is left out, of which little is left at the model's size; the error
+    lasts until the next keyframe.
+    """
+
+    def __init__(self, stream: VideoStream, tally: Tally, deblock: bool = True) -> None:
         self._context = stream.codec_context
         self._context.thread_count = 1
         self._context.thread_type = "NONE"
         self._context.options = {**self._context.options, "max_pixels": str(MAX_PIXELS)}
+        if not deblock and self._context.name == "h264":
+            self._context.options = {**self._context.options, "skip_loop_filter": "all"}
         self._time_base = stream.time_base
         self.unit = float(stream.time_base or 1)  # seconds of the packets' times
         self._tally = tally

@@ -76,7 +76,7 @@ class FfmpegSource:
         self._unpaced = self._undated or (self._live and opening.url.scheme in ("rtsp", "rtsps"))
         # datagrams are lost where a socket is full; TCP's grows, and a camera that must wait for it shows as late
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
-        self._decoder = Decoder(self._stream, opening.tally)
+        self._decoder = Decoder(self._stream, opening.tally, opening.deblock)
 
     @property
     def codec(self) -> str:

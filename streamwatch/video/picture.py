@@ -71,7 +71,7 @@ class Opening:
     ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
     it was read to its end: packets that have gathered cost less than as many that each wake the thread. ``turn``:
     the camera's among others, where the machine is too slow for all. Once ``over()`` nobody wants more: packets may
-    come for long before one is a picture."""
+    come for long before one is a picture. ``deblock``: as of Decoder."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -84,6 +84,7 @@ class Opening:
     rest: Callable[[], float] = lambda: 0.0
     turn: Turn = field(default_factory=Turn)
     over: Callable[[], bool] = lambda: False
+    deblock: bool = True
 
 
 @dataclass(frozen=True, slots=True)

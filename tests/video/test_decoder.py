@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from streamwatch.video.decoder import Decoder
+from streamwatch.video.frame import Image
 from streamwatch.video.picture import Tally
 from tests.video.stage import FPS, stage_film
 
@@ -58,3 +60,15 @@ def test_what_follows_a_refused_packet_is_damaged_until_a_keyframe_or_a_flush(fi
         second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
         again = [picture.damaged for packet in packets[second:] for picture in decoder.decode(packet)]
     assert not any(again)
+
+
+def test_without_deblocking_pictures_are_almost_the_same_and_as_many(film: Path) -> None:
+    def decode(deblock: bool) -> list[Image]:
+        with av.open(str(film)) as container:
+            decoder = Decoder(container.streams.video[0], Tally(), deblock)
+            return [p.scale(64) for packet in container.demux(video=0) for p in decoder.decode(packet)]
+
+    filtered, plain = decode(True), decode(False)
+    assert len(filtered) == len(plain) == 6 * FPS
+    differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(filtered, plain, strict=True)]
+    assert 0.0 < max(differences) < 3.0  # grey levels
