@@ -36,6 +36,7 @@ from streamwatch.sinks.sink import Site
 from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.video.camera import Camera
 from streamwatch.video.clock import SteadyClock
+from streamwatch.video.demand import LAG
 from streamwatch.video.frame import Clip
 from streamwatch.video.turns import Turns
 from streamwatch.video.window import ClipTiming
@@ -61,6 +62,7 @@ class Assembly:
         self._clock = SteadyClock(time.time(), time.monotonic())
         self._mailbox: Mailbox[str, Clip] = Mailbox(self._on_drop)
         self._turns = Turns(len(config.cameras))
+        self._old = {camera.name: OLD + LAG * (camera.decode == "auto") for camera in config.cameras}
         self._beat = time.monotonic()  # of inference
         self._resources = ExitStack()
         with ExitStack() as building:
@@ -199,7 +201,7 @@ class Assembly:
             self._turns.strain(camera, time.monotonic())
 
     def _on_detection(self, detection: Detection) -> None:
-        if self._now() - detection.end > OLD:
+        if self._now() - detection.end > self._old[detection.camera]:
             self._turns.strain(detection.camera, time.monotonic())
         self.evidence.put(detection)
         self.evaluation.put(detection)

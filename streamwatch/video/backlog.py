@@ -45,7 +45,7 @@ class Backlog:
         elif self._falls_behind(late, arrival) and shown:
             self._turn.lose(arrival)
             self._skip_since, self._late_since = arrival, None
-        elif shown and self._turn.over(late < CAUGHT_UP):
+        elif self._turn.over(late < CAUGHT_UP):
             self._skip_since, self._late_since = arrival, None
         return self._skip_since is None
 

@@ -155,6 +155,7 @@ class Camera:
                 arrival = now - picture.late
                 for clip in self._cutter.observe(picture, arrival, self._clock.at(arrival)):
                     self._metrics.clips.labels(self.name).inc()
+                    self._turn.show()
                     self._deliver(clip if stillness is None else _teach(stillness, clip, picture))
                     self._look(clip, stillness)
                 if self._sketch is not None:

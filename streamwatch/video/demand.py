@@ -15,7 +15,7 @@ from streamwatch.video.picture import Picture
 from streamwatch.video.quantizer import START, Quantizer
 from streamwatch.video.stillness import Stillness
 
-__all__ = ["Demand", "StillPicture"]
+__all__ = ["LAG", "Demand", "StillPicture"]
 
 LAG = 0.75  # seconds that a still picture is held back, so that what led to the first sign of motion is decoded too
 STEP = 0.1  # seconds between still pictures: enough for eight samples a second

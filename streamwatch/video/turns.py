@@ -10,7 +10,7 @@ import threading
 __all__ = ["Turn", "Turns"]
 
 FEW = 2  # cameras that must show strain within a SPAN: one alone may have a slow network
-SHARE = 0.1  # or this share of all
+SHARE = 0.1  # or this share of all; at least so many are decoded at once: most of a turn is waiting for a keyframe
 SPAN = 1.0  # seconds
 SHRINK = 0.7  # of those that are decoded, once a SPAN at most
 
@@ -45,16 +45,16 @@ class Turns:
                 return
             self._strained = {name: at for name, at in self._strained.items() if now - at <= SPAN}
             if len(self._strained) >= self._least:
-                self._limit = max(1.0, SHRINK * min(self._limit, float(len(self._decoded))))
+                self._limit = max(float(self._least), SHRINK * min(self._limit, float(len(self._decoded))))
                 self._shrunk = now
 
     def take(self, camera: str) -> bool:
         """``camera`` is at a keyframe; whether its turn begins. Those that have waited longest come first, about: the
-        longer half, as keyframes come when they come."""
+        longest third, as keyframes come when they come."""
         with self._lock:
             self._waiting.setdefault(camera)
             place = list(self._waiting).index(camera)
-            if len(self._decoded) >= max(1, int(self._limit)) or place > len(self._waiting) // 3:
+            if len(self._decoded) >= int(self._limit) or place > len(self._waiting) // 3:
                 return False
             del self._waiting[camera]
             self._decoded[camera] = False
@@ -101,6 +101,7 @@ class Turn:
     def __init__(self, turns: Turns | None = None, camera: str = "") -> None:
         self._turns = turns or Turns(1)
         self._camera = camera
+        self._shown = False
 
     def enter(self) -> None:
         """As of Turns."""
@@ -112,11 +113,16 @@ class Turn:
 
     def take(self) -> bool:
         """As of Turns."""
+        self._shown = False
         return self._turns.take(self._camera)
 
+    def show(self) -> None:
+        """A clip was cut: the turn has not been in vain."""
+        self._shown = True
+
     def over(self, on_time: bool) -> bool:
-        """As of Turns."""
-        return self._turns.over(self._camera, on_time)
+        """As of Turns, once a clip was cut."""
+        return self._shown and self._turns.over(self._camera, on_time)
 
     def lose(self, now: float) -> None:
         """It is too late at ``now``: that strains the machine, or is its own network's fault."""
