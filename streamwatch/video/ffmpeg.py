@@ -41,6 +41,7 @@ BLIND = 30.0  # seconds that packets may come without one picture: the longest G
 MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 AT_ONCE = 0.001  # seconds in which a packet is read that was there already
 ON_TIME = 0.1  # seconds that the newest packet of a stream may be late, if it was read to its end
+SHARE = 0.1  # of the read timeout: a camera that falls silent meanwhile is noticed so much later
 UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
 DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
@@ -157,7 +158,7 @@ class FfmpegSource:
 
     def _gather(self) -> None:
         """Leave the stream alone for as long as it may be."""
-        wait, rest = self._opening.wait, self._opening.rest()
+        wait, rest = self._opening.wait, min(self._opening.rest(), SHARE * self._opening.read_timeout)
         if self._gathers and wait is not None and rest > 0.0:
             wait(rest)
 

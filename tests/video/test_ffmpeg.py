@@ -339,6 +339,17 @@ def test_packets_of_a_live_camera_gather_while_it_rests(serve: Serve, film: Path
     assert (5 <= len(waited) <= 10) if rests else not waited
 
 
+def test_it_does_not_rest_for_long_where_silence_is_to_be_noticed_soon(serve: Serve, film: Path) -> None:
+    waited: list[float] = []
+    url = serve(films={"dock": film}).url("dock")
+    source = opened(url, wait=waited.append, rest=lambda: 0.5, read_timeout=1.0)
+    pictures = iter(source)
+    for _ in range(25):
+        next(pictures)
+    source.close()
+    assert set(waited) == {0.1}
+
+
 def test_a_camera_that_is_late_is_not_left_alone(serve: Serve, film: Path) -> None:
     waited: list[float] = []
 
