@@ -33,6 +33,11 @@ class Backlog:
         self._skip_since: float | None = None
         self.late = 0.0  # seconds, of the last packet
 
+    @property
+    def skips(self) -> bool:
+        """Whether packets are left out just now."""
+        return self._skip_since is not None
+
     def admits(self, pts: float, keyframe: bool, arrival: float) -> bool:
         """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic)."""
         self.late = late = self._lateness(pts, arrival)

@@ -42,6 +42,7 @@ MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 AT_ONCE = 0.001  # seconds in which a packet is read that was there already
 ON_TIME = 0.1  # seconds that the newest packet of a stream may be late, if it was read to its end
 SHARE = 0.1  # of the read timeout: a camera that falls silent meanwhile is noticed so much later
+ALERT = 0.1  # seconds at most while the camera waits for its turn, as a keyframe that is read late begins none
 UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
 DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
@@ -133,7 +134,7 @@ class FfmpegSource:
         waited = False
         while not opening.over():
             if waited and backlog.late < ON_TIME:
-                self._gather()
+                self._gather(ALERT if backlog.skips else SHARE * opening.read_timeout)
             asked = time.monotonic()
             try:
                 with _translated(opening.url):
@@ -156,9 +157,9 @@ class FfmpegSource:
             else:
                 yield packet
 
-    def _gather(self) -> None:
-        """Leave the stream alone for as long as it may be."""
-        wait, rest = self._opening.wait, min(self._opening.rest(), SHARE * self._opening.read_timeout)
+    def _gather(self, most: float) -> None:
+        """Leave the stream alone for as long as it may be, up to ``most`` seconds."""
+        wait, rest = self._opening.wait, min(self._opening.rest(), most)
         if self._gathers and wait is not None and rest > 0.0:
             wait(rest)
 

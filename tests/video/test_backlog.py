@@ -31,10 +31,12 @@ def test_a_stream_that_stays_late_is_left_out_until_it_is_on_time_at_a_keyframe(
     play(backlog, 1, 0.0)
     late = play(backlog, 3, 2.0, start=1.0)
     assert late[:12] == [True] * 12  # patience
+    assert backlog.skips
     assert not any(late[14:])
     waiting = [backlog.admits(4 + k / 25, False, 104.1 + k / 25) for k in range(25)]
     assert not any(waiting)  # on time again, but what follows builds on pictures that were left out
     assert all(play(backlog, 2, 0.1, start=5.0))
+    assert not backlog.skips
 
 
 def test_it_is_told_how_late_the_last_packet_was() -> None:
