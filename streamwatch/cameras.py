@@ -40,6 +40,25 @@ class CameraThreads:
         self._lock = threading.Lock()  # supervise runs in main, stop perhaps in a signal's thread
         self._stopped = False
 
+    def add(self, name: str, camera: Camera) -> None:
+        """Run one more, at once."""
+        thread = _Thread(camera, self._worker(name, camera))
+        with self._lock:
+            self._threads[name] = thread
+        thread.worker.start()
+
+    def release(self, name: str) -> Worker:
+        """Ask one to end for good; the worker, for the caller to join."""
+        with self._lock:
+            worker = self._threads.pop(name).worker
+        worker.stop()
+        return worker
+
+    def spent(self) -> dict[str, float]:
+        """CPU seconds of each thread since it began."""
+        with self._lock:
+            return {name: thread.worker.spent() for name, thread in self._threads.items()}
+
     def start(self) -> None:
         """Start all of them; where there are many, one after the other."""
         for thread in self._threads.values():

@@ -73,3 +73,9 @@ class Metrics:
         self.mqtt_published = counter("mqtt_published_total", "Messages handed to the broker.", "result")
         self.mqtt_commands = counter("mqtt_commands_total", "Messages that asked for something.", "result")
         # fmt: on
+
+    def forget(self, camera: str) -> None:
+        """No series about ``camera`` any more: it is watched elsewhere."""
+        for metric in vars(self).values():
+            if isinstance(metric, Counter | Gauge | Histogram) and "camera" in metric._labelnames:
+                metric.remove_by_labels({"camera": camera})

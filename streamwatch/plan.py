@@ -13,7 +13,7 @@ from streamwatch.rules.rule import Rule
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.video.source import check_url
 
-__all__ = ["Plan", "draw_plan", "rules_of", "shipped_rules"]
+__all__ = ["Plan", "draw_plan", "rules_of", "shipped_rules", "zones_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,14 @@ def draw_plan(config: Config) -> Plan:
     if config.events:
         names = ", ".join(event.name for event in config.events)
         raise ConfigError(f"events: {names}: pack {card.name} {card.version} scores no events defined by text")
-    zones = {
-        camera.name: [(zone.name, zone_cells(zone.polygon, card.grid)) for zone in camera.zones]
-        for camera in config.cameras
+    return Plan(pack, rules_of(config, frozenset(card.events)), zones_of(config, card.grid))
+
+
+def zones_of(config: Config, grid: int) -> Zones:
+    """Each camera's zones as shares of the cells of the encoder's grid, which has ``grid`` by ``grid``."""
+    return {
+        camera.name: [(zone.name, zone_cells(zone.polygon, grid)) for zone in camera.zones] for camera in config.cameras
     }
-    return Plan(pack, rules_of(config, frozenset(card.events)), zones)
 
 
 def rules_of(config: Config, events: frozenset[str]) -> tuple[Rule, ...]:

@@ -49,6 +49,16 @@ class Worker:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    def spent(self) -> float:
+        """CPU seconds of the thread so far; 0.0 before it begins and after it has ended."""
+        ident = self._thread.ident
+        if ident is None or not self._thread.is_alive():
+            return 0.0
+        try:
+            return time.clock_gettime(time.pthread_getcpuclockid(ident))
+        except OSError:  # it ended that very moment
+            return 0.0
+
     def _run(self) -> None:
         try:
             self._body(self.stop_event)

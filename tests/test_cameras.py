@@ -104,3 +104,17 @@ def test_many_cameras_start_one_after_the_other(monkeypatch: pytest.MonkeyPatch)
         assert set(site.clips) == {"good"}
     finally:
         assert site.threads.stop(20.0) == []  # one that waits for its turn ends at once
+
+
+def test_cameras_come_and_go_while_others_run() -> None:
+    site = Site()
+    site.threads.add("late", site.camera("late", site.take))
+    try:
+        wait_for(lambda: "late" in site.clips)
+        assert site.threads.spent()["late"] > 0
+        assert site.threads.release("late").join(20)
+        seen = len(site.clips)
+        time.sleep(0.6)
+        assert (len(site.clips), "late" in site.threads.spent()) == (seen, False)
+    finally:
+        assert site.threads.stop(20) == []

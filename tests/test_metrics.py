@@ -165,3 +165,17 @@ def _ask(port: int, query: str) -> float:
                 return float(result[0]["value"][1])
         threading.Event().wait(0.1)
     raise AssertionError(f"no answer to {query}")
+
+
+def test_a_camera_that_is_watched_elsewhere_leaves_no_series() -> None:
+    metrics = Metrics()
+    for camera in ("dock", "gate"):
+        metrics.camera_up.labels(camera).set(1)
+        metrics.clips_dropped.labels(camera, "replaced").inc()
+        metrics.frame_age.labels(camera).observe(0.2)
+    metrics.stage_seconds.labels("decode").observe(0.1)
+    metrics.forget("dock")
+    text = generate_latest(metrics.registry).decode()
+    assert 'camera="dock"' not in text
+    assert text.count('camera="gate"') > 10
+    assert 'stage="decode"' in text

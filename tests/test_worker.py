@@ -1,6 +1,7 @@
 """A thread with a name, an end and a place for its exception."""
 
 import threading
+import time
 
 from streamwatch.worker import Worker, end_worker, join_all
 
@@ -79,3 +80,22 @@ def test_an_end_names_who_does_not_come() -> None:
     assert end_worker(worker, 0.05) == ["stuck"]
     release.set()
     assert end_worker(worker, 10) == []
+
+
+def test_says_what_its_thread_has_spent() -> None:
+    def burn(stop: threading.Event) -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        stop.wait(10)
+
+    worker = Worker("burner", burn)
+    assert worker.spent() == 0.0
+    worker.start()
+    deadline = time.monotonic() + 10
+    while worker.spent() < 0.05:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    worker.stop()
+    assert worker.join(10)
+    assert worker.spent() == 0.0

@@ -1,15 +1,28 @@
 """All rules over all cameras: detections and time go in, alerts come out. See the package's docstring."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, Incident
+from streamwatch.rules.camera import GONE
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.site import Site
 from streamwatch.rules.watches import Watches
 
-__all__ = ["RuleBook"]
+__all__ = ["RuleBook", "Share"]
+
+
+class Share(StrEnum):
+    """Which rules a book evaluates: all, those about one camera at a time, or those across cameras and groups.
+
+    The last two together, told the same, decide what the first does: nothing about one camera waits for several.
+    """
+
+    ALL = "all"
+    ALONE = "alone"
+    ACROSS = "across"
 
 
 class RuleBook:
@@ -22,9 +35,10 @@ class RuleBook:
     detections ignored: older than their zone's newest, timeless, or too late for rules across cameras.
     """
 
-    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 5.0) -> None:
+    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float = 5.0, share: Share = Share.ALL) -> None:
         self._salt = salt
-        self._alone = Watches(rules, salt, lateness)
+        self._share = share
+        self._alone = Watches(rules, salt, lateness, idle=share is Share.ACROSS)
         self._lateness = lateness
         self.errors, self.last_errors, self.late = self._alone.errors, self._alone.last_errors, self._alone.late
         self._site: Site | None = None
@@ -59,7 +73,14 @@ class RuleBook:
         return alerts if self.snoozes is snoozes else alerts + self._site.rouse(due)
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
-        """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise."""
+        """``camera`` is in ``state`` (of ``camera.STATES``) from ``at`` on, until told otherwise.
+
+        ``camera.GONE``: it is watched elsewhere from now on. What is open there alone ends as ``moved``, and all that
+        was known of it is forgotten; rules across cameras hear a gap.
+        """
+        if state == GONE:
+            alerts = self._alone.release(camera, at)
+            return alerts if self._site is None else alerts + self._site.take(Gap(camera, at))
         alerts = self._alone.camera(camera, state, at)
         return alerts if self._site is None else alerts + self._site.take(CameraState(camera, state, at))
 
@@ -110,7 +131,7 @@ class RuleBook:
 
     def _join(self) -> None:
         """Have a part for rules across cameras exactly if there are any."""
-        if all(rule.scope == "camera" for rule in self.rules):
+        if self._share is Share.ALONE or all(rule.scope == "camera" for rule in self.rules):
             self._site = None
         elif self._site is None:
             across = Watches(self.rules, self._salt, lateness=0.0, across=True)

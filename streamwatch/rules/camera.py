@@ -17,12 +17,24 @@ from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.node import Node
 
-__all__ = ["NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "parse_camera", "status"]
+__all__ = ["GONE", "NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "Told", "parse_camera", "status"]
 
 STATES = ("connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed")
 STATUS = "@status"
 """The zone in which states are heard; no zone of a site can be named so."""
 NO_MODEL = ModelInfo("none", "", "")
+GONE = "gone"
+"""No state that a rule can name: the camera is watched elsewhere from now on."""
+
+
+class Told:
+    """A camera's state, and until when it was told to the rules."""
+
+    __slots__ = ("told", "value")
+
+    def __init__(self, value: str, told: float) -> None:
+        self.value = value
+        self.told = told
 
 
 def status(camera: str, state: str, at: float) -> Detection:

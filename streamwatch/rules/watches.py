@@ -8,7 +8,7 @@ from streamwatch.document import nearest
 from streamwatch.errors import OrderError, StreamwatchError
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
-from streamwatch.rules.camera import STATUS, status
+from streamwatch.rules.camera import STATUS, Told, status
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.inhibition import evaluated
 from streamwatch.rules.line import Line
@@ -24,43 +24,32 @@ __all__ = ["Watches"]
 _FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _STATUS_ALONE = frozenset((STATUS,))
-
-
 _Voice = TypeVar("_Voice", Watch, Vigil, Watch | Vigil)
 
 
-class _State:
-    """A camera's state, and until when it was told to the rules."""
-
-    __slots__ = ("told", "value")
-
-    def __init__(self, value: str, told: float) -> None:
-        self.value = value
-        self.told = told
-
-
 class Watches:
-    """Of ``rules`` those about one camera at a time or, ``across``, those about several, which must be told everything
-    in order of time. Its methods are those of ``RuleBook``.
+    """Of ``rules`` those about one camera at a time or, ``across``, about several, which must be told everything
+    in order of time; or none (``idle``: others evaluate them). Its methods are those of ``RuleBook``.
     """
 
-    def __init__(self, rules: Iterable[Rule], salt: str, lateness: float, across: bool = False) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], salt: str, lateness: float, across: bool = False, idle: bool = False
+    ) -> None:
         self.rules = tuple(rules)
-        self._across = across
-        self._ordered, self._mute = evaluated(self.rules, across)
+        self._across, self._idle = across, idle
+        self._ordered, self._mute = evaluated(() if idle else self.rules, across)
         self.errors: dict[str, int] = {}  # rule → evaluations that raised
         self.last_errors: dict[str, str] = {}
         self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
         self._salt = salt
-        self._salts = {
-            rule.name: salt for rule in self.rules
-        }  # another each time a rule comes anew: no id is used twice
+        # Another each time a rule comes anew: no id is used twice.
+        self._salts = {rule.name: salt for rule in self.rules}
         self._replaced = 0  # times
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
         self._shared: dict[str, Watch] = {}  # of rules that join cameras
         self._lines: dict[str, dict[str | None, Line]] = {}
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, Told] = {}
         self._vigils: dict[str, tuple[Vigil, ...]] = {}
         self._everyone: Sequence[Watch | Vigil] | None = None  # all of these; None: others than before
         self._snoozes = Snoozes()
@@ -109,13 +98,13 @@ class Watches:
         line = self._open(camera, STATUS)
         expected = self._expect(camera, state, at)
         if not line.watches:
-            self._states[camera] = _State(state, at)  # a rule to come may want to hear it
+            self._states[camera] = Told(state, at)  # a rule to come may want to hear it
             return expected
         alerts = expected + self._tell(camera, nextafter(at, -inf))
         before = self._states.get(camera)
         if before is not None and 0 < before.told - at <= SILENCE:
             at = before.told  # told late; only a clock set back makes it go back
-        self._states[camera] = _State(state, at)
+        self._states[camera] = Told(state, at)
         return alerts + self.observe(status(camera, state, at))
 
     def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
@@ -127,9 +116,18 @@ class Watches:
         broken = (watch for watch in self._watches.get(camera, ()) if watch.rule.when.zones != _STATUS_ALONE)
         return self._each(broken, lambda watch: watch.lose_camera(camera, at))
 
+    def release(self, camera: str, at: float) -> tuple[Alert, ...]:
+        for line in self._lines.pop(camera, {}).values():
+            line.wake()
+        own: list[Watch | Vigil] = [watch for watch in self._watches.pop(camera, ()) if watch.camera]
+        own += self._vigils.pop(camera, ())
+        self._states.pop(camera, None)
+        self._everyone = None
+        return self._each(own, lambda each: each.close(at, "moved"))
+
     def replace(self, rules: Iterable[Rule], at: float) -> tuple[Alert, ...]:
         given = tuple(rules)
-        ordered, mute = evaluated(given, self._across)
+        ordered, mute = evaluated(() if self._idle else given, self._across)
         hashes = {rule.name: rule.rule_hash for rule in given}
         for line in self._every_line():
             line.wake()
@@ -187,7 +185,7 @@ class Watches:
         self._salts, self._replaced = other._salts, other._replaced
         for camera, state in other._states.items():
             self._open(camera, STATUS)
-            self._states[camera] = _State(state.value, state.told)
+            self._states[camera] = Told(state.value, state.told)
             self._expect(camera, state.value, state.told)
 
     def rouse(self, at: float) -> tuple[Alert, ...]:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwatch.rules.alert import Alert, AlertType, to_json
-from streamwatch.rules.book import RuleBook
+from streamwatch.rules.book import RuleBook, Share
+from streamwatch.rules.camera import GONE
 from streamwatch.rules.condition import Condition, Evidence, Term
 from streamwatch.rules.rule import Rule
 from tests.rules.play import FALL, T0, book, brief, detection, play, rules
@@ -340,3 +341,69 @@ def test_each_incident_has_one_start_and_one_end_whatever_happens(script: list[M
     for lines in told.values():
         kinds = ["new", *["update"] * (len(lines) - 2), "end"]
         assert lines == [f"{seq} {kind}" for seq, kind in enumerate(kinds)]
+
+
+class TestShares:
+    """What several books decide together on several machines is what one decides."""
+
+    RULES = (
+        {"when": {**FALL, "on": 0.7}, "for": "1s"},
+        {"alert": "grave", "when": {**FALL, "on": 0.85}},
+        {"alert": "both", "when": {"on_cameras": [{"cameras": "*", **FALL}], "at_least": 2, "within": "3s"}},
+        {"alert": "hushed", "group_by": ["rule"], "when": {**FALL, "on": 0.65}, "inhibited_by": ["grave"]},
+    )
+
+    @given(
+        st.lists(st.tuples(st.sampled_from(("dock", "ward-1", "ward-2")), st.floats(0, 1)), max_size=60),
+        st.integers(0, 59),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_a_book_a_machine_and_one_for_the_site_say_what_one_says(
+        self, rows: list[tuple[str, float]], offline: int
+    ) -> None:
+        shown = rules(*self.RULES)
+        one, across = RuleBook(shown, "x"), RuleBook(shown, "x", share=Share.ACROSS)
+        machines = {name: RuleBook(shown, "x", share=Share.ALONE) for name in ("dock", "ward-1", "ward-2")}
+        said: list[Alert] = []
+        heard: list[Alert] = []
+        for number, (camera, score) in enumerate(rows):
+            row = detection(number / 2, score, camera=camera)
+            parts = (machines[camera], across)
+            said += one.observe(row)
+            heard += [alert for part in parts for alert in part.observe(row)]
+            if number == offline:
+                said += one.gap(camera, row.end)
+                heard += [alert for part in parts for alert in part.gap(camera, row.end)]
+            said += one.tick(row.end)
+            heard += [alert for part in (*machines.values(), across) for alert in part.tick(row.end)]
+        end = T0 + len(rows)
+        said += one.close(end, "shutdown")
+        heard += [alert for part in (*machines.values(), across) for alert in part.close(end, "shutdown")]
+        assert sorted(map(str, said)) == sorted(map(str, heard))
+
+    def test_a_machine_knows_nothing_of_several_cameras(self) -> None:
+        running = RuleBook(rules(*self.RULES), "x", share=Share.ALONE)
+        for camera in ("dock", "ward-1"):
+            running.observe(detection(0, HIGH, camera=camera))
+        assert {alert.rule for alert in running.close(T0 + 9, "shutdown")} == {"grave"}
+        assert len(running.rules) == 4
+
+    def test_a_camera_that_moves_to_another_machine_ends_what_is_open_and_is_forgotten(self) -> None:
+        running = book({"no_data": "hold"}, {"alert": "unseen", "no_data": "alert"})
+        running.camera("dock", "online", T0)
+        (opened, _) = running.observe(detection(0, HIGH))
+        ends = running.camera("dock", GONE, T0 + 1)
+        assert {(alert.id, alert.type, alert.annotations["end_reason"]) for alert in ends} >= {
+            (opened.id, AlertType.END, "moved")
+        }
+        assert running.incidents() == ()
+        assert running.tick(T0 + 600) == ()
+        (again, _) = running.observe(detection(900, HIGH))
+        assert (again.type, again.id == opened.id) == (AlertType.NEW, False)
+
+    def test_rules_across_cameras_hear_a_gap_of_one_that_moves(self) -> None:
+        running = RuleBook(rules(*self.RULES), "x", share=Share.ACROSS)
+        for camera in ("dock", "ward-1"):
+            running.observe(detection(0, HIGH, camera=camera))
+        running.camera("ward-1", GONE, T0 + 0.5)
+        assert "both" in {alert.rule for alert in running.tick(T0 + 20)}
