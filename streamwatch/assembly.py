@@ -26,14 +26,13 @@ from streamwatch.plan import Plan, draw_plan
 from streamwatch.reload import Reload
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.rule import Rule
-from streamwatch.sinks.bounds import Bounds
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
 from streamwatch.sinks.reserve import Reserve
 from streamwatch.sinks.scores import open_score_log
 from streamwatch.sinks.sink import Site
-from streamwatch.sinks.store import SqliteOutbox
+from streamwatch.sinks.stores import open_store
 from streamwatch.video.camera import Camera
 from streamwatch.video.clock import SteadyClock
 from streamwatch.video.demand import LAG
@@ -91,10 +90,7 @@ class Assembly:
         self._build_http(config)
 
     def _build_store(self, config: Config) -> None:
-        bounds = Bounds(config.outbox.max_rows, int(config.outbox.max_bytes), config.outbox.keep_days * 86_400)
-        pruned = self.metrics.outbox_pruned
-        file = config.data_dir / "alerts.sqlite"
-        self.outbox = SqliteOutbox(file, bounds=bounds, on_pruned=lambda rows, why: pruned.labels(why).inc(rows))
+        self.outbox = open_store(config, self.metrics)
         self._resources.callback(self.outbox.close)
         expose(self.outbox, self.metrics)
         self.reserve = Reserve(config.data_dir / "reserve")

@@ -22,6 +22,7 @@ from streamwatch.secret import SecretUrl
 __all__ = [
     "SCHEMES",
     "CameraConfig",
+    "ClusterConfig",
     "Config",
     "EventConfig",
     "EvidenceConfig",
@@ -194,6 +195,16 @@ class GpuConfig(_Model):
     cuda_graph: Annotated[bool, Field(description="provider cuda: launch each batch as one recorded graph")] = False
 
 
+class ClusterConfig(_Model):
+    """Beyond one machine (`run --cluster`): where each host's /metrics listens, and how long leases last."""
+
+    host: Annotated[str, Field(description="address that a host's /metrics binds to; node: the node's own")] = (
+        "127.0.0.1"
+    )
+    lease: Annotated[float, Field(ge=2, le=60, description="s of silence until others read a host's cameras")] = 4.0
+    hold: Annotated[float, Field(ge=10, le=86_400, description="s that a host reads on without a site")] = 600.0
+
+
 class Config(_Model):
     """``streamwatch.yml``. Only ``cameras`` is required."""
 
@@ -210,6 +221,7 @@ class Config(_Model):
     scores: ScoresConfig = ScoresConfig()
     outbox: OutboxConfig = OutboxConfig()
     evidence: EvidenceConfig = EvidenceConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
     @model_validator(mode="after")
     def _distinct(self) -> "Config":

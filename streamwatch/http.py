@@ -116,6 +116,7 @@ class HttpServer:
         self._local = is_loopback(config.host)
         self._socket = listen(config.host, config.port)
         self.address = self._socket.getsockname()[:2]
+        self.pages: dict[str, Callable[[], object]] = {}  # further ones, as open as /metrics: path → what JSON holds
 
     def run(self, stop: threading.Event) -> None:
         """Serve until ``stop``; ends within about a second."""
@@ -140,8 +141,15 @@ class HttpServer:
                 Route("/readyz", self._get_readiness),
                 Route("/api/alerts", self._get_alerts),
                 Route("/api/evidence/{incident}/{kind}", self._get_evidence),
+                *(Route(path, self._page(content)) for path, content in self.pages.items()),
             ]
         )
+
+    def _page(self, content: Callable[[], object]) -> "Callable[[Request], Response]":
+        def get(request: "Request") -> "Response":
+            return _json(content())
+
+        return get
 
     def _get_metrics(self, request: "Request") -> "Response":
         from prometheus_client.exposition import choose_encoder
@@ -253,7 +261,7 @@ def _server(app: "Starlette") -> "Server":
     )
 
 
-def _json(content: Mapping[str, object], status: int = 200) -> "Response":
+def _json(content: object, status: int = 200) -> "Response":
     from starlette.responses import JSONResponse
 
     return JSONResponse(content, status_code=status, headers=_HEADERS)

@@ -1,5 +1,7 @@
 """Every Prometheus metric of streamwatch, in one table."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 __all__ = ["Metrics"]
@@ -69,9 +71,20 @@ class Metrics:
         self.outbox_pending = gauge("outbox_pending", "Alerts not yet acknowledged by the broker.")
         self.outbox_pruned = counter("outbox_pruned_total", "Alerts given up because the outbox was beyond a bound.", "reason")
         self.outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest alert not yet acknowledged.")
+        # fmt: on
+        self._add_outward(counter, gauge)
+
+    def _add_outward(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
+        """Of the broker, and of other machines."""
+        # fmt: off
         self.mqtt_connected = gauge("mqtt_connected", "1 while the broker is connected.")
         self.mqtt_published = counter("mqtt_published_total", "Messages handed to the broker.", "result")
         self.mqtt_commands = counter("mqtt_commands_total", "Messages that asked for something.", "result")
+        self.cluster_hosts = gauge("cluster_hosts", "Hosts that report to this site.")
+        self.cluster_cameras_unplaced = gauge("cluster_cameras_unplaced", "Cameras that no host reads.")
+        self.cluster_leases = counter("cluster_leases_total", "Leases of cameras given: lost, after their host was; else given.", "reason")
+        self.cluster_alerts_refused = counter("cluster_alerts_refused_total", "Alerts of a host about a camera that was another's by then.")
+        self.cluster_rows_dropped = counter("cluster_rows_dropped_total", "Detections for rules across cameras given up because the site was away.")
         # fmt: on
 
     def forget(self, camera: str) -> None:

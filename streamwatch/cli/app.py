@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from streamwatch import __version__
-from streamwatch.cli import bench, doctor, evidence, healthcheck, rules, train, watch
+from streamwatch.cli import bench, cluster, doctor, evidence, healthcheck, rules, train, watch
 
 __all__ = ["app"]
 
@@ -34,5 +34,5 @@ def _root(
 
 
 # Each adds its commands; what runs comes before what trains.
-for group in (watch, doctor, healthcheck, rules, evidence, bench, train):
+for group in (watch, doctor, healthcheck, cluster, rules, evidence, bench, train):
     group.add_commands(app)

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamwatch.cli.options import ConfigOption, ModelOption, RulesOption
 from streamwatch.cli.outcome import fail, fail_without_matplotlib
 from streamwatch.errors import StreamwatchError
+
+if TYPE_CHECKING:
+    from streamwatch.cluster.fleet import Fleet
 
 __all__ = ["add_commands", "check", "demo", "detect", "run"]
 
@@ -19,7 +22,13 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def run(config: ConfigOption = Path("streamwatch.yml")) -> None:
+def run(
+    config: ConfigOption = Path("streamwatch.yml"),
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", help="On all nodes of Ray: auto, ray://host:port, or local:N on this machine."),
+    ] = None,
+) -> None:
     """Watch the cameras of a configuration until SIGTERM or Ctrl-C; SIGHUP has the rules read again."""
     from streamwatch.logs import configure
     from streamwatch.notify import Notifier
@@ -31,12 +40,23 @@ def run(config: ConfigOption = Path("streamwatch.yml")) -> None:
         from streamwatch.config import load_config
         from streamwatch.pipeline import Pipeline
 
-        with Pipeline(load_config(config)) as pipeline:
+        with Pipeline(load_config(config)) if cluster is None else _fleet(config, cluster) as pipeline:
             manager.ready(f"{len(pipeline.config.cameras)} cameras, {len(pipeline.rules)} rules")
             pipeline.wait(stop, reload, manager.alive)
             manager.stopping()
     except StreamwatchError as error:
         fail(error)
+
+
+def _fleet(config: Path, cluster: str) -> "Fleet":
+    """As a pipeline, on several machines. Raises ConfigError if that cannot be."""
+    from streamwatch.cluster.engine import prepare
+    from streamwatch.config import load_config
+
+    prepare(cluster)
+    from streamwatch.cluster.fleet import Fleet
+
+    return Fleet(load_config(config), cluster)
 
 
 def check(

@@ -2,13 +2,13 @@
 
 A camera has one owner, or none. If it should be elsewhere the owner first lets go: it is granted to the next when the
 owner's report no longer holds it, or when the owner has not been heard for ``lease`` seconds. A site that has just
-begun knows nothing: for ``grace`` seconds it only listens, and whoever says to hold a camera that nobody else does,
-keeps it.
+begun knows nothing: for ``grace`` seconds from the first report it only listens, and whoever says to hold a camera
+that nobody else does, keeps it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 
 from streamwatch.cluster.placement import place
 from streamwatch.cluster.report import Standing
@@ -70,10 +70,11 @@ class _Host:
 class Roster:
     """The leases of ``cameras``. Not thread-safe. ``now`` is monotonic s, ``at`` UTC s."""
 
-    def __init__(self, cameras: Iterable[str], now: float, lease: float = LEASE, grace: float = GRACE) -> None:
+    def __init__(self, cameras: Iterable[str], lease: float = LEASE, grace: float = GRACE) -> None:
         self.moves = Moves()
         self._cameras = tuple(cameras)
-        self._lease, self._began = lease, now + grace
+        self._lease, self._grace = lease, grace
+        self._began = inf  # monotonic s; nothing is granted before
         self._hosts: dict[str, _Host] = {}
         self._owner: dict[str, str] = {}  # camera → host
         self._target: dict[str, str] = {}  # camera → the host that should be its owner
@@ -81,7 +82,7 @@ class Roster:
         self._drained: set[str] = set()
         self._term = 0
         self._orphans: set[str] = set()  # lost with their host, not granted again yet
-        self._balanced = now + grace
+        self._balanced = -inf
         self._dirty = True  # hosts or capacity changed
 
     def hear(self, standing: Standing, now: float, at: float) -> tuple[Mapping[str, int], tuple[Lost, ...]]:
@@ -98,6 +99,7 @@ class Roster:
             self._drained.add(name)
         self._dirty = self._dirty or known is None or known.standing.capacity != standing.capacity
         host = self._hosts[name] = known or _Host(standing, now)
+        self._began = min(self._began, now + self._grace)
         host.standing, host.heard = standing, now
         self._costs.update((camera, cost) for camera, cost in standing.costs.items() if camera in self._costs)
         self._settle(host, at)

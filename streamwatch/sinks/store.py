@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
 _COLUMNS = {"rank": "INTEGER NOT NULL DEFAULT 2", "size": "INTEGER NOT NULL DEFAULT 0"}
 _INDEXES = f"""
 CREATE INDEX IF NOT EXISTS graveness ON alerts (rank, sequence, size) WHERE acked = 0;
+CREATE INDEX IF NOT EXISTS told ON alerts (id, seq);
 CREATE INDEX IF NOT EXISTS given_up ON alerts (sequence) WHERE acked = {GIVEN_UP};
 """
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -119,6 +120,11 @@ class SqliteOutbox:
             if until is None and len(marked) == _PRUNED_LIMIT:
                 until = pruned[-1].last
             return Held(self._first, self._last, pruned, until)
+
+    def knows(self, alert: Alert) -> bool:
+        """Whether it is kept already, by its incident and ``seq``. Raises SinkError."""
+        with self._lock:
+            return bool(self._read("SELECT 1 FROM alerts WHERE id = ? AND seq = ? LIMIT 1", (alert.id, alert.seq)))
 
     def left_open(self) -> list[Alert]:
         """The last alert of each incident that has not ended. Raises SinkError."""
@@ -258,7 +264,7 @@ class SqliteOutbox:
         self._waiting -= len(sizes)
         self._size -= sum(sizes)
 
-    def _read(self, query: str, values: tuple[int, ...]) -> list[Any]:
+    def _read(self, query: str, values: tuple[object, ...]) -> list[Any]:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
