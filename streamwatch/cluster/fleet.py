@@ -122,21 +122,23 @@ class Fleet:
 
     def _open_site(self) -> Any:
         digest = hashlib.sha256(pickle.dumps(self.config)).hexdigest()
-        strategy = self._beside_head()
-        options = {"name": SITE, "lifetime": "detached", "num_cpus": 0, "max_restarts": -1, "max_concurrency": 64}
-        site = SiteActor.options(**options, get_if_exists=True, scheduling_strategy=strategy).remote(  # type: ignore[attr-defined]
-            self.config, digest
-        )
         try:
-            if ray.get(site.digest.remote(), timeout=START) == digest:
-                return site
-            log.warning("another configuration runs on this cluster; it is stopped first")
-            self._clear(site)
-            site = SiteActor.options(**options, scheduling_strategy=strategy).remote(self.config, digest)  # type: ignore[attr-defined]
-            ray.get(site.digest.remote(), timeout=START)
+            site = self._make_site(digest)
+            if ray.get(site.digest.remote(), timeout=START) != digest:
+                log.warning("another configuration runs on this cluster; it is stopped first")
+                self._clear(site)
+                site = self._make_site(digest)
+                ray.get(site.digest.remote(), timeout=START)
         except RayActorError as error:
             raise StreamwatchError(f"the site does not start: {_last_line(error)}") from None
         return site
+
+    def _make_site(self, digest: str) -> Any:
+        """The one that runs, or a new one: beside Ray's head, where its files are."""
+        return SiteActor.options(  # type: ignore[attr-defined]
+            name=SITE, lifetime="detached", get_if_exists=True, num_cpus=0, resources={_HEAD: 0.001}, max_restarts=-1,
+            max_concurrency=64,
+        ).remote(self.config, digest)  # fmt: skip
 
     def _clear(self, site: Any) -> None:
         for node in ray.nodes():
@@ -148,11 +150,6 @@ class Fleet:
             ray.kill(host)
         self._await(site.stop.remote())
         ray.kill(site)
-
-    def _beside_head(self) -> Any:
-        """With its outbox in a file the site stays where that is; in PostgreSQL it may begin again anywhere."""
-        head = next((node["NodeID"] for node in ray.nodes() if node["Alive"] and _HEAD in node["Resources"]), None)
-        return "DEFAULT" if head is None else NodeAffinitySchedulingStrategy(head, soft=True)
 
     def _open_host(self, node: str, name: str, cores: float) -> None:
         strategy = NodeAffinitySchedulingStrategy(node, soft=False)

@@ -1,0 +1,225 @@
+"""A town on one machine: real RTSP cameras, simulated Ray nodes, Debian's broker, and somebody who listens."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from streamwatch.cluster.census import Census
+from streamwatch.cluster.engine import add_node, prepare
+from streamwatch.config import Config, load_config
+from streamwatch.rtsp_server import serve
+from streamwatch.video.h264 import film_scene
+from streamwatch.video.synthetic import Scene
+from tests.sinks.stage import Listener, Mosquitto, free_port
+
+prepare("local:1")  # before anything imports ray
+
+import ray  # noqa: E402
+from ray.exceptions import RayError  # noqa: E402
+
+from streamwatch.cluster.fleet import Fleet  # noqa: E402
+
+__all__ = ["RULES", "Redis", "Town", "films", "town_config", "wait_for"]
+
+SCENES = (("fall", 3, 9.0), ("walk", 2, 7.0), ("fight", 4, 8.0), ("talk", 5, 7.0))
+# Motion of these scenes crosses these levels up and down again every few seconds.
+RULES = """
+rules:
+  - {alert: stirs, when: {motion: 5}, gap: 0s}
+  - {alert: moves, when: {motion: 10}, gap: 0s}
+  - {alert: hurries, when: {motion: 13}, gap: 0s}
+  - alert: crowd
+    cameras: ["*"]
+    when: {on_cameras: [{cameras: "*", motion: 5}], at_least: 3, within: 20s}
+"""
+
+
+def wait_for(condition: Callable[[], object], what: str, limit: float = 60.0) -> float:
+    """Seconds until ``condition`` was true."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < limit, f"not within {limit:.0f} s: {what}"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def films(folder: Path, cameras: int) -> dict[str, Path]:
+    """Camera → film; several show the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = [
+        film_scene(Scene(kind, seed=seed, size=(160, 90), duration=length), folder) for kind, seed, length in SCENES
+    ]  # type: ignore[arg-type]
+    return {f"cam-{number}": made[number % len(made)] for number in range(cameras)}
+
+
+def town_config(folder: Path, urls: Mapping[str, str], broker: int, more: str = "") -> Config:
+    """A site that watches ``urls``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rules.yml").write_text(RULES)
+    listed = "".join(f"  - {{name: {name}, url: '{url}', health: {CALM}}}\n" for name, url in urls.items())
+    (folder / "streamwatch.yml").write_text(
+        f"data_dir: {folder}/data\nrules: [{folder}/rules.yml]\nhttp: {{port: {free_port()}}}\nprovider: cpu\n"
+        f"mqtt: {{host: 127.0.0.1, port: {broker}, client_id: {folder.name}, topic_prefix: {folder.name}}}\n"
+        f"evidence: {{enabled: false}}\nscores: {{enabled: false}}\n{more}cameras:\n{listed}"
+    )
+    return load_config(folder / "streamwatch.yml")
+
+
+CALM = "{frozen: false, covered: false, dark: false, moved: false, blurred: false}"
+
+
+class Redis:
+    """Debian's, where Ray's head keeps what it must know again when it is restarted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+            stdout=subprocess.DEVNULL,
+        )
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+class Town:
+    """Everything runs as long as the block. ``head_survives``: Ray's head can be restarted."""
+
+    def __init__(
+        self, folder: Path, nodes: int = 3, cameras: int = 12, head_survives: bool = False, more: str = ""
+    ) -> None:
+        self._resources = ExitStack()
+        with ExitStack() as building:
+            building.callback(self._resources.close)
+            self.urls = self._resources.enter_context(serve(films(folder / "films", cameras)))
+            broker = Mosquitto(folder)
+            broker.start()
+            self._resources.callback(broker.kill)
+            self.broker = broker.port
+            self.listener = Listener(broker.port)
+            self._resources.callback(self.listener.close)
+            if head_survives:
+                redis = Redis(folder)
+                self._resources.callback(redis.close)
+                os.environ["RAY_REDIS_ADDRESS"] = f"127.0.0.1:{redis.port}"
+                self._resources.callback(os.environ.pop, "RAY_REDIS_ADDRESS", None)
+            self.config = town_config(folder / "town", self.urls, broker.port, more)
+            self.began = time.monotonic()
+            self.fleet = Fleet(self.config, f"local:{nodes}")
+            self._resources.callback(self.fleet.stop)
+            self.fleet.__enter__()
+            self.nodes = {node._ray_params.node_name: node for node in self._cluster.worker_nodes}
+            building.pop_all()
+
+    @property
+    def _cluster(self) -> Any:
+        return self.fleet.engine.cluster
+
+    def __enter__(self) -> "Town":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def census(self) -> Census:
+        return self.fleet.census()
+
+    def settled_census(self) -> Census | None:
+        """None while the site is away."""
+        try:
+            return self.fleet.census()
+        except RayError:
+            return None
+
+    def owners(self) -> dict[str, str]:
+        """Camera → host."""
+        return {camera: seat.standing.host for seat in self.census().seats for camera in seat.cameras}
+
+    def scored(self) -> dict[tuple[str, str], float]:
+        """(camera, host) → windows scored so far, as the hosts' /metrics say."""
+        return {
+            (camera, seat.standing.host): value
+            for seat in self.census().seats
+            for camera, value in _windows(seat.standing.metrics)
+        }
+
+    def settle(self) -> float:
+        """Until every camera is scored where it is; seconds."""
+
+        def all_scored() -> bool:
+            self.fleet.populate()
+            found = self.scored()
+            owners = self.owners()
+            return len(owners) == len(self.urls) and all(found.get(pair, 0.0) > 0 for pair in owners.items())
+
+        return wait_for(all_scored, "every camera is scored")
+
+    def lose(self, name: str) -> float:
+        """Take node ``name`` away, without a word; seconds until all its cameras are scored elsewhere."""
+        mine = {camera for camera, host in self.owners().items() if host == name}
+        before = self.scored()
+        began = time.monotonic()
+        self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+
+        def elsewhere() -> bool:
+            self.fleet.populate()
+            now = self.scored()
+            return mine <= {
+                camera
+                for (camera, host), count in now.items()
+                if host != name and count > before.get((camera, host), 0.0)
+            }
+
+        wait_for(elsewhere, f"the cameras of {name} are scored elsewhere")
+        return time.monotonic() - began
+
+    def give_back(self, name: str) -> float:
+        """A node of that name again; seconds until it reads cameras."""
+        began = time.monotonic()
+        self.nodes[name] = add_node(self._cluster, name)
+
+        def reads() -> bool:
+            self.fleet.populate()
+            return name in self.owners().values()
+
+        wait_for(reads, f"{name} reads cameras")
+        return time.monotonic() - began
+
+    def kill_site(self) -> None:
+        """Its process, without a word; Ray starts it again."""
+        pid = ray.get(ray.get_actor("site").__ray_call__.remote(lambda _: os.getpid()))
+        os.kill(pid, signal.SIGKILL)
+
+    def restart_head(self, away: float) -> None:
+        """Ray's head is killed, and with it the site; after ``away`` seconds it is there again."""
+        self.kill_site()
+        self._cluster.head_node.kill_gcs_server()
+        time.sleep(away)
+        self._cluster.head_node.start_gcs_server()
+
+    def told(self, kind: str = "", who: str = "town") -> list[dict[str, Any]]:
+        """Alerts that arrived, of the cluster, or of the site whose prefix is ``who``."""
+        messages = [m for m in list(self.listener.messages) if m.topic.startswith(f"{who}/alerts/")]
+        return [alert for m in messages if kind in ("", (alert := json.loads(m.payload))["type"])]
+
+
+def _windows(address: str) -> Iterator[tuple[str, float]]:
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:  # the host is gone
+        return
+    for line in text.splitlines():
+        if line.startswith("streamwatch_windows_total{"):
+            yield line.partition('camera="')[2].partition('"')[0], float(line.rpartition(" ")[2])
