@@ -62,6 +62,15 @@ def _url(value: object) -> SecretUrl:
     return url
 
 
+def _store_url(value: object) -> SecretUrl | None:
+    if value is None or isinstance(value, SecretUrl):
+        return value
+    url = SecretUrl(value) if isinstance(value, str) else None
+    if url is None or url.scheme not in ("postgresql", "postgres"):
+        raise ValueError("must be a string such as postgresql://user:${PASSWORD}@host/database")
+    return SecretUrl(url.reveal().replace("postgres://", "postgresql://", 1))
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
@@ -168,8 +177,15 @@ class ScoresConfig(_Model):
 
 
 class OutboxConfig(_Model):
-    """What may wait for the broker; beyond that the oldest of the least grave are given up."""
+    """What may wait for the broker; beyond that the oldest of the least grave are given up.
 
+    Without ``url`` it is a file in `data_dir`; with it, the rows of `instance` in PostgreSQL.
+    """
+
+    url: Annotated[SecretUrl | None, BeforeValidator(_store_url, json_schema_input_type=str | None)] = None
+    instance: Annotated[
+        str | None, Field(min_length=1, max_length=128, description="in PostgreSQL; left out: mqtt.client_id")
+    ] = None
     max_rows: Annotated[int, Field(ge=1)] = 1_000_000
     max_bytes: Annotated[ByteSize, Field(ge=1_000_000, description="bytes, or with a unit: 1GB")] = ByteSize(10**9)
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 30.0

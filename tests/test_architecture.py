@@ -50,7 +50,13 @@ PURE = [
     *sorted(str(p.relative_to(PACKAGE)) for p in (PACKAGE / "rules").glob("*.py") if p.stem not in {"loading"}),
 ]
 LAYERS = {"video", "models", "rules", "sinks"}
-ABOVE = {"pipeline", "assembly", "cli", "demo", "training", "evidence", "bench"}
+ABOVE = {"pipeline", "assembly", "cli", "cluster", "demo", "training", "evidence", "bench"}
+# Libraries that only some installations have, and where alone they may be imported.
+CONFINED = {
+    "ray": {"cluster/actors.py", "cluster/engine.py", "cluster/fleet.py"},
+    "sqlalchemy": {"sinks/postgres.py", "sinks/session.py", "sinks/tables.py", "sinks/migrations/versions/outbox.py"},
+    "alembic": {"sinks/session.py", "sinks/migrations/env.py", "sinks/migrations/versions/outbox.py"},
+}
 BOTTOM = {"activity", "config", "document", "errors", "mailbox", "metrics", "secret", "worker"}
 # The value types through which the four packages may know each other.
 VALUE_TYPES = {
@@ -150,6 +156,11 @@ class TestModule:
             return
         roots = {name.split(".")[0] for name in imports(tree(path))}
         assert not roots & {"torch", "transformers", "sklearn", "onnx"}
+
+    def test_keeps_what_not_everybody_has_in_its_place(self, path: Path) -> None:
+        roots = {name.split(".")[0] for name in imports(tree(path))}
+        relative = str(path.relative_to(PACKAGE))
+        assert not [name for name, places in CONFINED.items() if name in roots and relative not in places]
 
     def test_imports_only_downwards(self, path: Path) -> None:
         relative = path.relative_to(PACKAGE)

@@ -15,7 +15,7 @@ from typing import Any
 from streamwatch.errors import ConfigError
 from streamwatch.listening import is_loopback
 
-__all__ = ["NAMESPACE", "Engine", "add_node", "attach", "known_address", "local_nodes", "prepare"]
+__all__ = ["NAMESPACE", "Engine", "add_node", "attach", "known_address", "local_nodes", "prepare", "refusal"]
 
 NAMESPACE = "streamwatch"
 STORE = 80 << 20  # bytes of Ray's object store on a simulated node: reports are small and do not live there
@@ -62,7 +62,9 @@ def attach(where: str, data_dir: Path | None = None) -> Engine:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise ConfigError(f"--cluster {where}: no Ray answers there: {error}") from error
         resources.callback(ray.shutdown)
-        _refuse_open(where)
+        listens = str(ray.get_runtime_context().gcs_address).rpartition(":")[0]
+        if (fault := refusal(where, listens, os.environ.get("RAY_AUTH_MODE", ""))) is not None:
+            raise ConfigError(fault)
         if cluster is not None and data_dir is not None:
             _leave(data_dir / _FILE, {"address": address, "token": os.environ["RAY_AUTH_TOKEN"]})
             resources.callback((data_dir / _FILE).unlink, missing_ok=True)
@@ -144,17 +146,16 @@ def _local(simulated: bool) -> dict[str, Any]:
     return {"_node_ip_address": _LOOPBACK} if simulated else {}
 
 
-def _refuse_open(where: str) -> None:
-    """Whoever reaches Ray runs what he likes on all its nodes."""
-    import ray
-
-    host = ray.get_runtime_context().gcs_address.rpartition(":")[0]
-    if not is_loopback(host) and os.environ.get("RAY_AUTH_MODE") != "token":
-        ray.shutdown()
-        raise ConfigError(
-            f"--cluster {where}: Ray listens on {host} and asks for no token, so anybody there can run anything. Start "
-            "Ray with RAY_AUTH_MODE=token, and streamwatch with the same and RAY_AUTH_TOKEN_PATH"
-        )
+def refusal(where: str, listens: str, mode: str) -> str | None:
+    """Why not to use a Ray that ``listens`` on that address, with that RAY_AUTH_MODE: whoever reaches it runs what he
+    likes on all its nodes.
+    """
+    if is_loopback(listens) or mode == "token":
+        return None
+    return (
+        f"--cluster {where}: Ray listens on {listens} and asks for no token, so anybody there can run anything. Start "
+        "Ray with RAY_AUTH_MODE=token, and streamwatch with the same and RAY_AUTH_TOKEN_PATH"
+    )
 
 
 def _leave(path: Path, content: Mapping[str, str]) -> None:

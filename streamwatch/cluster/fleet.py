@@ -134,9 +134,10 @@ class Fleet:
         return site
 
     def _make_site(self, digest: str) -> Any:
-        """The one that runs, or a new one: beside Ray's head, where its files are."""
+        """The one that runs, or a new one: beside Ray's head, where its files are, if its outbox is a file."""
+        beside = {_HEAD: 0.001} if self.config.outbox.url is None else {}
         return SiteActor.options(  # type: ignore[attr-defined]
-            name=SITE, lifetime="detached", get_if_exists=True, num_cpus=0, resources={_HEAD: 0.001}, max_restarts=-1,
+            name=SITE, lifetime="detached", get_if_exists=True, num_cpus=0, resources=beside, max_restarts=-1,
             max_concurrency=64,
         ).remote(self.config, digest)  # fmt: skip
 

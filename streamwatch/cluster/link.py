@@ -120,8 +120,9 @@ class Link:
         room = (host.rows.maxlen or 0) - len(host.rows)
         host.rows.extendleft(reversed(rows[len(rows) - min(len(rows), room) :]))
         host.metrics.cluster_rows_dropped.inc(max(0, len(rows) - room))
-        if self.heard is not None and now - self.heard > host.config.cluster.hold and host.held:
-            log.error("no site for %.0f s: %d cameras are let go", now - self.heard, len(host.held))
+        if self.heard is not None and now - self.heard > host.config.cluster.hold:
+            if host.held:
+                log.error("no site for %.0f s: %d cameras are let go", now - self.heard, len(host.held))
             host.take({}, frozenset())
 
     def _obey(self, reply: Reply) -> None:

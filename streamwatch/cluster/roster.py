@@ -19,7 +19,7 @@ LEASE = 4.0  # seconds without a report, and a host is lost
 GRACE = 2.5  # seconds; hosts report twice a second, and once a second while the site was away
 BALANCE = 5.0  # seconds between moves for fairness
 SHARE = 0.02  # of all cameras that move at once for fairness, or off a host that is drained
-CALM = 0.02  # cores: what a camera costs before it was measured
+CALM = 0.02  # cores that a camera costs at least, and before it was measured: noise moves nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Roster:
         host = self._hosts[name] = known or _Host(standing, now)
         self._began = min(self._began, now + self._grace)
         host.standing, host.heard = standing, now
-        self._costs.update((camera, cost) for camera, cost in standing.costs.items() if camera in self._costs)
+        self._costs.update((name, max(CALM, cost)) for name, cost in standing.costs.items() if name in self._costs)
         self._settle(host, at)
         self._plan(now, at, frozenset(), balance=False)
         return {c: grant.term for c, grant in host.grants.items() if self._target.get(c) == name}, lost

@@ -56,7 +56,7 @@ def films(folder: Path, cameras: int) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = [
         film_scene(Scene(kind, seed=seed, size=(160, 90), duration=length), folder) for kind, seed, length in SCENES
-    ]  # type: ignore[arg-type]
+    ]
     return {f"cam-{number}": made[number % len(made)] for number in range(cameras)}
 
 
@@ -146,13 +146,14 @@ class Town:
         """Camera → host."""
         return {camera: seat.standing.host for seat in self.census().seats for camera in seat.cameras}
 
-    def scored(self) -> dict[tuple[str, str], float]:
+    def addresses(self) -> dict[str, str]:
+        """Host → where its /metrics are."""
+        return {seat.standing.host: seat.standing.metrics for seat in self.census().seats}
+
+    def scored(self, addresses: Mapping[str, str] | None = None) -> dict[tuple[str, str], float]:
         """(camera, host) → windows scored so far, as the hosts' /metrics say."""
-        return {
-            (camera, seat.standing.host): value
-            for seat in self.census().seats
-            for camera, value in _windows(seat.standing.metrics)
-        }
+        known = self.addresses() if addresses is None else addresses
+        return {(camera, host): count for host, address in known.items() for camera, count in _windows(address)}
 
     def settle(self) -> float:
         """Until every camera is scored where it is; seconds."""
@@ -201,12 +202,18 @@ class Town:
         pid = ray.get(ray.get_actor("site").__ray_call__.remote(lambda _: os.getpid()))
         os.kill(pid, signal.SIGKILL)
 
-    def restart_head(self, away: float) -> None:
-        """Ray's head is killed, and with it the site; after ``away`` seconds it is there again."""
+    def restart_head(self, away: float) -> dict[tuple[str, str], float]:
+        """Ray's head is killed, and with it the site; after ``away`` seconds it is there again. What was scored
+        meanwhile.
+        """
+        addresses = self.addresses()
         self.kill_site()
         self._cluster.head_node.kill_gcs_server()
+        before = self.scored(addresses)
         time.sleep(away)
+        after = self.scored(addresses)
         self._cluster.head_node.start_gcs_server()
+        return {pair: count - before.get(pair, 0.0) for pair, count in after.items()}
 
     def told(self, kind: str = "", who: str = "town") -> list[dict[str, Any]]:
         """Alerts that arrived, of the cluster, or of the site whose prefix is ``who``."""

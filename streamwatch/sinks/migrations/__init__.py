@@ -1,0 +1,1 @@
+"""How the outbox's tables in PostgreSQL came to be, step by step, for alembic."""

@@ -1,0 +1,124 @@
+"""The host's side of the conversation, against a site that answers as it likes."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamwatch.cluster.host import Host
+from streamwatch.cluster.link import Link
+from streamwatch.cluster.report import Reply, Report, Welcome
+from streamwatch.errors import SinkError
+from streamwatch.models.detection import Gap
+from streamwatch.rules.rule import hash_of
+from streamwatch.worker import Worker, end_worker
+from tests.cluster.stage import configure, synthetic, wait_for
+from tests.rules.play import rules
+from tests.sinks.stage import make_alert
+
+RULES = rules({"alert": "calm", "when": {"event": "fall", "on": 1.0}})
+
+
+class Answering:
+    """A site that gives ``reply``, or none; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = Reply()
+        self.reports: list[Report] = []
+
+    def __call__(self, report: Report) -> Reply:
+        if self.reply is None:
+            raise SinkError("away")
+        self.reports.append(report)
+        return self.reply
+
+
+@pytest.fixture
+def site() -> Answering:
+    return Answering()
+
+
+@pytest.fixture
+def host(tmp_path: Path, site: Answering) -> Iterator[Host]:
+    made = Host("north", configure(tmp_path, synthetic(2)), Welcome("site", RULES), lambda worker: None)
+    made.start()
+    yield made
+    made.stop()
+    made.close()
+
+
+@pytest.fixture
+def run(host: Host, site: Answering) -> Iterator[Link]:
+    link = Link(host, site)
+    worker = Worker("link", link.run)
+    worker.start()
+    yield link
+    assert end_worker(worker, 10) == []
+    assert worker.error is None
+
+
+def soon(condition: Callable[[], object], what: str) -> None:
+    wait_for(condition, what, limit=20)
+
+
+def test_an_alert_does_not_wait_for_the_next_report(host: Host, site: Answering, run: Link) -> None:
+    soon(lambda: site.reports, "a report")
+    told = time.monotonic()
+    host.spool.append(make_alert(1))
+    soon(lambda: any(report.alerts for report in site.reports), "the alert")
+    assert time.monotonic() - told < 0.4
+    soon(lambda: len(host.spool) == 0, "taken")
+
+
+def test_what_was_not_taken_is_told_again_in_order(host: Host, site: Answering, run: Link) -> None:
+    soon(lambda: site.reports, "a report")
+    site.reply = None
+    for number in range(3):
+        host.spool.append(make_alert(number))
+    host.rows.extend(Gap("cam-0", float(number)) for number in range(5))
+    time.sleep(1.5)
+    assert len(host.spool) == 3
+    before = len(site.reports)
+    site.reply = Reply()
+    soon(lambda: len(host.spool) == 0, "taken")
+    late = site.reports[before:]
+    assert [entry.sequence for report in late for entry in report.alerts] == [1, 2, 3]
+    assert [row.at for report in late for row in report.rows if isinstance(row, Gap)] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_it_reads_what_it_is_told_to_and_says_so(host: Host, site: Answering, run: Link) -> None:
+    site.reply = Reply({"cam-0": 4}, disabled=frozenset())
+    soon(lambda: any(report.states.get("cam-0") == "online" for report in site.reports), "online")
+    assert site.reports[-1].standing.held == {"cam-0": 4}
+    soon(lambda: any("cam-0" in report.standing.costs for report in site.reports), "what it costs")
+    site.reply = Reply({"cam-1": 5}, disabled=frozenset({"cam-1"}))
+    soon(lambda: site.reports[-1].standing.held == {"cam-1": 5}, "the other")
+    soon(lambda: any(report.states.get("cam-1") == "disabled" for report in site.reports), "switched off")
+    site.reply = replace(site.reply, rules=rules({"alert": "other"}), draining=True)
+    soon(lambda: site.reports[-1].rules == hash_of(rules({"alert": "other"})), "new rules")
+    soon(lambda: site.reports[-1].standing.draining, "that it is drained")
+
+
+def test_without_a_site_it_reads_on_for_a_while_and_then_lets_go(host: Host, site: Answering, run: Link) -> None:
+    site.reply = Reply({"cam-0": 4})
+    soon(lambda: host.held, "it reads")
+    site.reply = None
+    time.sleep(1.5)
+    assert host.held
+    assert run.heard is not None
+    run.heard -= host.config.cluster.hold
+    soon(lambda: not host.leases(), "it has let go")
+
+
+def test_it_says_good_bye_with_all_that_it_has(host: Host, site: Answering) -> None:
+    link = Link(host, site)
+    host.spool.append(make_alert(1))
+    link.farewell()
+    assert [len(report.alerts) for report in site.reports] == [1, 0]
+    assert site.reports[-1].standing.leaving
+    host.spool.append(make_alert(2))
+    site.reply = None
+    link.farewell()
+    assert len(host.spool) == 1
