@@ -111,7 +111,7 @@ class HostActor:
     def __init__(self, config: Config, name: str, cores: float) -> None:
         configure()
         call, welcome = site_call()
-        self._host = Host(name, config, welcome, _die)
+        self._host = Host(name, _bound(config), welcome, _die)
         self._host.capacity = cores
         self._host.start()
         self._link = Link(self._host, call)
@@ -131,6 +131,14 @@ class HostActor:
         self._link.farewell()
         self._host.close()
         return late
+
+
+def _bound(config: Config) -> Config:
+    """``node`` in the place of an address is that of the node."""
+    if config.cluster.host != "node":
+        return config
+    address = ray.util.get_node_ip_address()
+    return config.model_copy(update={"cluster": config.cluster.model_copy(update={"host": address})})
 
 
 def site_call() -> tuple[Callable[[Report], Reply], Welcome]:

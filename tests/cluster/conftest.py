@@ -20,5 +20,4 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Town"]:
     from tests.cluster.town import Town
 
     with Town(tmp_path_factory.mktemp("town"), nodes=3, cameras=12, head_survives=True) as made:
-        made.settle()
         yield made

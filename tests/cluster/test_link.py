@@ -88,7 +88,10 @@ def test_what_was_not_taken_is_told_again_in_order(host: Host, site: Answering, 
     assert [row.at for report in late for row in report.rows if isinstance(row, Gap)] == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
-def test_it_reads_what_it_is_told_to_and_says_so(host: Host, site: Answering, run: Link) -> None:
+def test_it_reads_what_it_is_told_to_and_says_so(
+    host: Host, site: Answering, run: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.cluster.link.MEASURE", 1.0)
     site.reply = Reply({"cam-0": 4}, disabled=frozenset())
     soon(lambda: any(report.states.get("cam-0") == "online" for report in site.reports), "online")
     assert site.reports[-1].standing.held == {"cam-0": 4}

@@ -36,19 +36,6 @@ class Stage:
         self.members[name] = Member(name, self.site)
         return self.members[name]
 
-    def restart(self, forget: bool = False) -> None:
-        """Another site in its place."""
-        for member in self.members.values():
-            member.cut = True
-        time.sleep(0.2)
-        assert self.site.stop() == []
-        self.listener.close()
-        self.site = self._site()
-        self.listener = Listener(self.config.mqtt.port)
-        for member in self.members.values():
-            member.join(self.site)
-            member.cut = False
-
     def reading(self) -> dict[str, set[str]]:
         return {name: set(member.host.cameras.spent()) for name, member in self.members.items()}
 
@@ -120,13 +107,7 @@ def test_two_hosts_and_one_subscriber_from_the_first_camera_to_the_last(stack: E
     wait_for(lambda: a.host.orders.degraded and b.host.orders.degraded, "snoozed everywhere")
     assert all_of.site.orders.degraded
 
-    mine = set(a.host.held)
-    assert all_of.site.drain("a", on=True)
-    wait_for(lambda: not a.host.leases() and len(b.host.held) == 4, "all moved")
-    wait_for(lambda: incidents(all_of, "end").keys() >= mine, "what was open there ended")
-    reasons = {str(x["annotations"]["end_reason"]) for x in all_of.told("end") if x["camera"] in mine}  # type: ignore[index]
-    assert "moved" in reasons
-    assert not all_of.site.drain("nobody", on=True)
+    cut_off(all_of, a, b)
 
     (tmp_path / "rules.yml").write_text("rules: [{alert: calm, when: {event: fall, on: 1.0}}]")
     all_of.site.reload.request()
@@ -134,6 +115,9 @@ def test_two_hosts_and_one_subscriber_from_the_first_camera_to_the_last(stack: E
     wait_for(lambda: {x["id"] for x in all_of.told("new")} == {x["id"] for x in all_of.told("end")}, "old ones end")
     assert gapless(all_of)
 
+    assert all_of.site.drain("b", on=True)
+    assert not all_of.site.drain("nobody", on=True)
+    wait_for(lambda: a.host.held, "cameras move off the host that is drained")
     del all_of.members["b"]
     b.leave()
     assert [seat.standing.host for seat in all_of.site.census().seats] == ["a"]
@@ -158,20 +142,15 @@ def told_twice(all_of: Stage, member: Member) -> None:
     assert all_of.site.outbox.held(0).last == kept
 
 
-@pytest.mark.timeout(120)
-def test_a_host_that_is_cut_off_is_replaced_and_what_it_says_then_does_not_count(
-    stack: ExitStack, tmp_path: Path
-) -> None:
-    all_of = stage(stack, tmp_path)
-    a, b = all_of.host("a"), all_of.host("b")
-    wait_for(lambda: len(incidents(all_of, "new")) == 4, "an incident on each")
-    mine = set(a.host.held)
+def cut_off(all_of: Stage, a: Member, b: Member) -> None:
+    """``a`` is replaced by ``b``, and what it says of its cameras from then on does not count."""
+    mine, before = set(a.host.held), incidents(all_of, "new")
     a.cut = True
     began = time.monotonic()
     wait_for(lambda: len(b.host.held) == 4, "b has all")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 8
     wait_for(lambda: all_of.online(*mine), "b reads them")
-    wait_for(lambda: incidents(all_of, "end").keys() >= mine, "old incidents end")
+    wait_for(lambda: {before[camera] for camera in mine} <= {x["id"] for x in all_of.told("end")}, "what was open ends")
     assert set(a.host.held) == mine  # it goes on: nobody told it otherwise
     a.cut = False
     wait_for(lambda: not a.host.leases(), "a lets go")
@@ -180,24 +159,3 @@ def test_a_host_that_is_cut_off_is_replaced_and_what_it_says_then_does_not_count
     assert len(new) == len(set(new))
     assert gapless(all_of)
     assert all_of.site.roster.moves.lost == len(mine)
-
-
-@pytest.mark.timeout(120)
-def test_a_site_that_begins_again_finds_all_where_it_was_and_loses_nothing(stack: ExitStack, tmp_path: Path) -> None:
-    all_of = stage(stack, tmp_path)
-    a, b = all_of.host("a"), all_of.host("b")
-    wait_for(lambda: len(incidents(all_of, "new")) == 4, "an incident on each")
-    wait_for(all_of.online, "online")
-    before, held = all_of.reading(), {m.host.name: dict(m.host.held) for m in (a, b)}
-    instance, kept = all_of.site.outbox.instance, all_of.site.outbox.held(0).last
-    all_of.restart()
-    wait_for(lambda: len(all_of.site.census().seats) == 2 and not all_of.site.census().unplaced, "both are back")
-    wait_for(all_of.online, "states are known again")
-    assert all_of.reading() == before
-    assert {m.host.name: dict(m.host.held) for m in (a, b)} == held
-    assert (all_of.site.roster.moves.given, all_of.site.outbox.instance) == (0, instance)
-    assert {alert.camera for alert in all_of.site._open.values()} == {f"cam-{n}" for n in range(4)}
-
-    wait_for(lambda: all_of.site.outbox.held(0).last > kept, "alerts go on")
-    numbers = [entry.sequence for entry in all_of.site.outbox.alerts_after(0, 1000)]
-    assert numbers == list(range(1, len(numbers) + 1))

@@ -45,7 +45,9 @@ class TestImage:
         assert json.loads(stage["HEALTHCHECK"].split("CMD", 1)[1])[:2] == ["streamwatch", "healthcheck"]
 
     def test_names_the_version_of_its_base(self, name: str) -> None:
-        bases = [value.split("=", 1)[1] for word, value in instructions(name) if word == "ARG"]
+        used = " ".join(value for word, value in instructions(name) if word == "FROM")
+        given = [value.split("=", 1) for word, value in instructions(name) if word == "ARG"]
+        bases = [value for argument, value in given if f"${{{argument}}}" in used]
         assert bases
         for base in bases:
             assert re.search(r":[\w.-]*\d", base), base
