@@ -218,6 +218,7 @@ class ClusterConfig(_Model):
         "127.0.0.1"
     )
     lease: Annotated[float, Field(ge=2, le=60, description="s of silence until others read a host's cameras")] = 4.0
+    scorers: Annotated[int, Field(ge=0, le=64, description="on each GPU, shared by all hosts; 0: none")] = 0
     hold: Annotated[float, Field(ge=10, le=86_400, description="s that a host reads on without a site")] = 600.0
 
 

@@ -12,6 +12,7 @@
     │   ├── AuthenticationError    the camera refused the credentials
     │   └── EndOfStreamError       the stream ended: for a live camera a fault, for a file its end
     ├── InferenceError       a session that failed on a batch
+    │   └── ScorerLostError        … or that another machine held and that does not answer
     ├── OrderError           an acknowledgement or snooze that cannot be carried out; nothing changed
     ├── WorkerLostError      a thread that ended or hangs, and only a new process helps
     ├── EvidenceError        a clip, snapshot or record that could not be made; the incident has none, the alert goes on
@@ -36,6 +37,7 @@ __all__ = [
     "ProbeError",
     "ProviderError",
     "RuleError",
+    "ScorerLostError",
     "SinkError",
     "SourceError",
     "StreamwatchError",
@@ -92,6 +94,10 @@ class EndOfStreamError(SourceError):
 
 class InferenceError(StreamwatchError):
     """A session that failed on a batch."""
+
+
+class ScorerLostError(InferenceError):
+    """A scorer on another machine does not answer; another one may, or the own session does."""
 
 
 class OrderError(StreamwatchError):

@@ -2,31 +2,38 @@
 
 import logging
 import os
+import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
+from numpy.typing import NDArray
 from ray.exceptions import RayError
 
 from streamwatch.cluster.census import Census
-from streamwatch.cluster.host import Host
+from streamwatch.cluster.host import Host, own_model
 from streamwatch.cluster.link import Link
 from streamwatch.cluster.report import Reply, Report, Welcome
+from streamwatch.cluster.scorer import Call, Scorer
 from streamwatch.cluster.site import Site
 from streamwatch.config import Config
-from streamwatch.errors import SinkError, WorkerLostError
+from streamwatch.errors import ScorerLostError, SinkError, WorkerLostError
 from streamwatch.logs import configure
+from streamwatch.models.pack import load_pack
+from streamwatch.plan import zones_of
 from streamwatch.worker import Worker, end_worker
 
-__all__ = ["SITE", "HostActor", "SiteActor", "host_name", "site_call"]
+__all__ = ["SCORER", "SITE", "HostActor", "ScorerActor", "SiteActor", "find_scorer", "host_name", "site_call"]
 
 log = logging.getLogger(__name__)
 
 SITE = "site"
+SCORER = "scorer:"
 ANSWER = 5.0  # seconds for the site to answer a report
 AGAIN = 5  # calls that fail in a row until the site is looked for anew
+SCORED = 2.0  # seconds for a scorer to answer
 LOOK = 0.5  # seconds between looks around
 
 
@@ -111,7 +118,8 @@ class HostActor:
     def __init__(self, config: Config, name: str, cores: float) -> None:
         configure()
         call, welcome = site_call()
-        self._host = Host(name, _bound(config), welcome, _die)
+        finding = find_scorer if config.cluster.scorers else None
+        self._host = Host(name, _bound(config), welcome, _die, finding)
         self._host.capacity = cores
         self._host.start()
         self._link = Link(self._host, call)
@@ -131,6 +139,53 @@ class HostActor:
         self._link.farewell()
         self._host.close()
         return late
+
+
+@ray.remote
+class ScorerActor:
+    """A share of a GPU, for all hosts; found by a name that begins with SCORER."""
+
+    def __init__(self, config: Config) -> None:
+        configure()
+        pack = load_pack(config.model)
+        self._scorer = Scorer(own_model(config, pack, zones_of(config, pack.card.grid)), _die)
+
+    def ask(self, what: str, *arrays: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """See ``Scorer.ask``."""
+        return self._scorer.ask(what, arrays)
+
+    def rows(self) -> int:
+        """Clips and windows so far."""
+        return self._scorer.rows
+
+    def wait(self) -> None:
+        """Return when it has stopped: never by itself."""
+        threading.Event().wait()
+
+
+def find_scorer() -> Call | None:
+    """One of those that answer, by chance, so that hosts spread; None if none does."""
+    names = [name for name in ray.util.list_named_actors() if name.startswith(SCORER)]
+    random.shuffle(names)
+    for name in names:
+        try:
+            scorer = ray.get_actor(name)
+            ray.get(scorer.rows.remote(), timeout=SCORED)
+        except (RayError, ValueError):
+            continue
+        return _call_of(scorer)
+    return None
+
+
+def _call_of(scorer: Any) -> Call:
+    def call(what: str, arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        try:
+            found: Sequence[NDArray[Any]] = ray.get(scorer.ask.remote(what, *arrays), timeout=SCORED)
+        except RayError as error:
+            raise ScorerLostError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+        return found
+
+    return call
 
 
 def _bound(config: Config) -> Config:

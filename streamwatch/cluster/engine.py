@@ -133,11 +133,11 @@ def _simulate(nodes: int, resources: ExitStack) -> Any:
     return cluster
 
 
-def add_node(cluster: Any, name: str, wait: bool = True) -> Any:
-    """One more simulated node, on loopback."""
-    cores = max(1, len(os.sched_getaffinity(0)))
+def add_node(cluster: Any, name: str, wait: bool = True, gpus: int = 0) -> Any:
+    """One more simulated node, on loopback; with ``gpus`` that it claims to have, it runs no host."""
+    cores = 0 if gpus else max(1, len(os.sched_getaffinity(0)))
     return cluster.add_node(
-        wait=wait, num_cpus=cores, node_name=name, node_ip_address=_LOOPBACK, object_store_memory=STORE,
+        wait=wait, num_cpus=cores, num_gpus=gpus, node_name=name, node_ip_address=_LOOPBACK, object_store_memory=STORE,
         include_dashboard=False,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from streamwatch.cluster.actors import SITE, HostActor, SiteActor, host_name
+from streamwatch.cluster.actors import SCORER, SITE, HostActor, ScorerActor, SiteActor, host_name
 from streamwatch.cluster.census import Census
 from streamwatch.cluster.engine import attach
 from streamwatch.config import Config
@@ -44,6 +44,7 @@ class Fleet:
         self.rules = draw_plan(config).rules
         self._hosts: dict[str, Any] = {}  # by node's id
         self._ends: dict[Any, str] = {}  # what is there when a host has ended → its node
+        self._scorers: dict[tuple[str, int], Any] = {}  # by node and number
         self._again: dict[str, float] = {}  # node → monotonic s before which no host is started there
         self.engine = attach(where, config.data_dir)
         self._site: Any = None
@@ -95,7 +96,10 @@ class Fleet:
             cores = node["Resources"].get("CPU", 0.0)
             if cores > 0 and node["NodeID"] not in self._hosts and now >= self._again.get(node["NodeID"], 0.0):
                 self._open_host(node["NodeID"], node["NodeName"], cores)
+            for number in range(self.config.cluster.scorers * int(node["Resources"].get("GPU", 0.0))):
+                self._open_scorer(node["NodeID"], number)
         living = {node["NodeID"] for node in nodes}
+        self._scorers = {key: scorer for key, scorer in self._scorers.items() if key[0] in living}
         for gone in [node for node in self._hosts if node not in living]:
             log.error("node %s is gone, and with it its host", gone[:12])
             del self._hosts[gone]
@@ -108,7 +112,7 @@ class Fleet:
             for end in [host.stop.remote() for host in hosts.values()]:
                 self._await(end)
             self._await(self._site.stop.remote())
-            for actor in (*hosts.values(), self._site):
+            for actor in (*hosts.values(), *self._scorers.values(), self._site):
                 ray.kill(actor)
             self._site = None
         self.engine.close()
@@ -160,6 +164,15 @@ class Fleet:
         ).remote(self.config, name, cores)  # fmt: skip
         self._hosts[node] = host
         self._ends[host.wait.remote()] = node
+
+    def _open_scorer(self, node: str, number: int) -> None:
+        """Ray starts it again if it dies; with its node it is gone."""
+        if (node, number) not in self._scorers:
+            self._scorers[node, number] = ScorerActor.options(  # type: ignore[attr-defined]
+                name=f"{SCORER}{node}:{number}", lifetime="detached", get_if_exists=True, num_cpus=0,
+                num_gpus=1 / self.config.cluster.scorers, max_restarts=-1, max_concurrency=64,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            ).remote(self.config)  # fmt: skip
 
     def _bury(self) -> None:
         """Hosts that have ended, or died."""

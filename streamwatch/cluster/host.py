@@ -11,11 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from streamwatch import __version__
 from streamwatch.cameras import CameraThreads
 from streamwatch.cluster.ration import cores
 from streamwatch.cluster.report import Picture, Row, Welcome
+from streamwatch.cluster.scorer import Call, SharedModel
 from streamwatch.config import Config
 from streamwatch.delivery import Delivery
 from streamwatch.evaluation import Evaluation
@@ -27,9 +29,9 @@ from streamwatch.http import HttpServer, read_token
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.models.inference import Inference
+from streamwatch.models.inference import Inference, Zones
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.pack import load_pack
+from streamwatch.models.pack import Pack, load_pack
 from streamwatch.models.provider import Gpu
 from streamwatch.orders import Orders
 from streamwatch.plan import zones_of
@@ -47,7 +49,7 @@ from streamwatch.video.window import ClipTiming
 from streamwatch.watchdog import Watchdog
 from streamwatch.worker import Worker, end_worker, join_all
 
-__all__ = ["FOLDER", "Host"]
+__all__ = ["FOLDER", "Host", "own_model"]
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +61,27 @@ SETTLED = 3.0  # seconds after which nothing counts anything of a camera that wa
 JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "evidence": 4.0, "http": 3.0}  # seconds
 
 
+def own_model(config: Config, pack: Pack, zones: Zones) -> OnnxModel:
+    """A session for ``pack``, as ``config`` asks for it. Raises PackError, ProviderError."""
+    gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph, any(zones.values()))
+    return OnnxModel(pack, config.provider, config.strict_provider, gpu)
+
+
 class Host:
-    """The stages of host ``name``. ``take`` and ``give_up`` are for one thread, the link's; ``died`` hears of faults.
+    """The stages of host ``name``. ``take`` is for one thread, the link's; ``died`` hears of faults. With ``scorers``,
+    which finds one, they score for it as long as they answer.
 
     Raises ConfigError, PackError, ProviderError; nothing stays open then.
     """
 
-    def __init__(self, name: str, config: Config, welcome: Welcome, died: Callable[[Worker], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        welcome: Welcome,
+        died: Callable[[Worker], None],
+        scorers: Callable[[], Call | None] | None = None,
+    ) -> None:
         self.name, self.config = name, config.model_copy(update={"data_dir": config.data_dir / FOLDER / name})
         self.metrics = Metrics()
         self.capacity = cores()
@@ -84,17 +100,17 @@ class Host:
         self._resources = ExitStack()
         with ExitStack() as building:
             building.callback(self._resources.close)
-            self._build(welcome)
+            self._build(welcome, scorers)
             building.pop_all()
 
-    def _build(self, welcome: Welcome) -> None:
+    def _build(self, welcome: Welcome, scorers: Callable[[], Call | None] | None) -> None:
         config = self.config
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
         pack = load_pack(config.model)
         zones = zones_of(config, pack.card.grid)
-        gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph, any(zones.values()))
-        self.model = OnnxModel(pack, config.provider, config.strict_provider, gpu)
+        own = partial(own_model, config, pack, zones)
+        self.model = own() if scorers is None else SharedModel(pack, scorers, own)
         self.spool = SqliteOutbox(config.data_dir / "alerts.sqlite", keep=1000)
         self._resources.callback(self.spool.close)
         expose(self.spool, self.metrics)

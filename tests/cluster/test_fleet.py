@@ -90,3 +90,13 @@ def test_a_node_is_lost_and_given_back(town: "Town") -> None:
     wait_for(lambda: not left(), "nothing stays open that nobody watches")
     town.give_back("node-2")
     assert gapless(town)
+
+
+def test_hosts_use_a_scorer_and_score_for_themselves_when_it_is_lost(town: "Town") -> None:
+    from tests.cluster.town import wait_for
+
+    town.add_scorer()
+    wait_for(lambda: town.scorer_rows() > 50, "hosts have found it")
+    seconds = town.lose_scorer()
+    assert seconds < 5.0 + 2.0  # two windows of each camera take two seconds by themselves
+    assert town.fleet.census().unplaced == ()

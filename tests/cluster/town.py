@@ -25,6 +25,7 @@ prepare("local:1")  # before anything imports ray
 import ray  # noqa: E402
 from ray.exceptions import RayError  # noqa: E402
 
+from streamwatch.cluster.actors import SCORER  # noqa: E402
 from streamwatch.cluster.fleet import Fleet  # noqa: E402
 
 __all__ = ["RULES", "Redis", "Town", "films", "town_config", "wait_for"]
@@ -68,7 +69,7 @@ def town_config(folder: Path, urls: Mapping[str, str], broker: int, more: str = 
     (folder / "streamwatch.yml").write_text(
         f"data_dir: {folder}/data\nrules: [{folder}/rules.yml]\nhttp: {{port: {free_port()}}}\nprovider: cpu\n"
         f"mqtt: {{host: 127.0.0.1, port: {broker}, client_id: {folder.name}, topic_prefix: {folder.name}}}\n"
-        f"evidence: {{enabled: false}}\nscores: {{enabled: false}}\n{more}cameras:\n{listed}"
+        f"evidence: {{enabled: false}}\nscores: {{enabled: false}}\ncluster: {{scorers: 1}}\n{more}cameras:\n{listed}"
     )
     return load_config(folder / "streamwatch.yml")
 
@@ -195,6 +196,34 @@ class Town:
             return name in self.owners().values()
 
         wait_for(reads, f"{name} reads cameras")
+        return time.monotonic() - began
+
+    def add_scorer(self) -> None:
+        """A node that claims a GPU; the scorer there runs on the CPU."""
+        self.nodes["gpu"] = add_node(self._cluster, "gpu", gpus=1)
+
+        def there() -> bool:
+            self.fleet.populate()
+            return self._scorer_name() is not None
+
+        wait_for(there, "a scorer")
+
+    def _scorer_name(self) -> str | None:
+        return next((name for name in ray.util.list_named_actors() if name.startswith(SCORER)), None)
+
+    def scorer_rows(self) -> int:
+        """Clips and windows that the scorer has done."""
+        rows: int = ray.get(ray.get_actor(str(self._scorer_name())).rows.remote(), timeout=30)
+        return rows
+
+    def lose_scorer(self) -> float:
+        """Its node is taken away; seconds until every camera has been scored since."""
+        addresses, before = self.addresses(), self.scored()
+        began = time.monotonic()
+        self._cluster.remove_node(self.nodes.pop("gpu"), allow_graceful=False)
+        wait_for(
+            lambda: all(count >= before[pair] + 2 for pair, count in self.scored(addresses).items()), "scored again"
+        )
         return time.monotonic() - began
 
     def kill_site(self) -> None:

@@ -1,0 +1,170 @@
+"""A model session that several hosts share, and what a host sees of it: a model like its own.
+
+Frames cross the network then, uint8 at the model's size; what comes back are tokens and scores. Where no scorer
+answers, a host scores for itself.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwatch.errors import InferenceError, ScorerLostError
+from streamwatch.models.detection import Vector
+from streamwatch.models.pack import Pack
+from streamwatch.worker import Worker, end_worker
+
+__all__ = ["AGAIN", "Call", "OwnModel", "Scorer", "SharedModel"]
+
+log = logging.getLogger(__name__)
+
+WAITING = 256  # requests; as many as calls may run at a time
+AGAIN = 10.0  # seconds until scorers are tried again after none answered
+
+Arrays = Sequence[NDArray[Any]]
+Call = Callable[[str, Arrays], Arrays]
+"""Have ``encode`` or ``score`` done elsewhere: the arrays that it returns. Raises ScorerLostError."""
+
+
+class OwnModel(Protocol):
+    """A session in this process; ``OnnxModel`` is one."""
+
+    provider: str
+    max_batch: int
+
+    def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        """See ``Model.encode``."""
+        ...
+
+    def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        """See ``Model.score``."""
+        ...
+
+
+class Scorer:
+    """Batches what is asked at the same time, up to the model's ``max_batch`` rows. ``ask`` is for any thread.
+
+    ``died`` hears of a fault in its own thread.
+    """
+
+    def __init__(self, model: OwnModel, died: Callable[[Worker], None]) -> None:
+        self.model = model
+        self.rows = 0  # scored so far
+        self.batches = 0
+        self._waiting: deque[tuple[str, Arrays, Future[Arrays]]] = deque(maxlen=WAITING)
+        self._news = threading.Condition()
+        self._worker = Worker("scorer", self._run, died)
+        self._worker.start()
+
+    def ask(self, what: str, arrays: Arrays) -> Arrays:
+        """``encode`` of frames, or ``score`` of visual, age and mask. Raises InferenceError."""
+        done: Future[Arrays] = Future()
+        with self._news:
+            if len(self._waiting) == WAITING:
+                raise InferenceError(f"{WAITING} batches wait for the scorer")
+            self._waiting.append((what, arrays, done))
+            self._news.notify()
+        return done.result()
+
+    def close(self) -> None:
+        """End its thread."""
+        end_worker(self._worker, 5.0)
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            with self._news:
+                self._news.wait_for(lambda: self._waiting, timeout=0.5)
+                batch = self._take()
+            if batch:
+                self._do(batch)
+
+    def _take(self) -> list[tuple[str, Arrays, "Future[Arrays]"]]:
+        """The longest waiting and those after it that ask for the same, as many as fit."""
+        taken: list[tuple[str, Arrays, Future[Arrays]]] = []
+        rows = 0
+        while self._waiting:
+            what, arrays, _ = self._waiting[0]
+            if taken and (what != taken[0][0] or rows + len(arrays[0]) > self.model.max_batch):
+                break
+            rows += len(arrays[0])
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def _do(self, batch: list[tuple[str, Arrays, "Future[Arrays]"]]) -> None:
+        what = batch[0][0]
+        parts = [np.concatenate(columns) for columns in zip(*(arrays for _, arrays, _ in batch), strict=True)]
+        try:
+            found: Arrays = self.model.encode(parts[0]) if what == "encode" else (self.model.score(*parts),)
+        except InferenceError as error:
+            for _, _, done in batch:
+                done.set_exception(error)
+            return
+        self.batches += 1
+        self.rows += len(parts[0])
+        begin = 0
+        for _, arrays, done in batch:
+            end = begin + len(arrays[0])
+            done.set_result([column[begin:end] for column in found])
+            begin = end
+
+
+class SharedModel:
+    """A model for ``Inference``: asks a scorer, which ``find`` gives or None. Where there is none, or those asked are
+    lost, the session that ``own`` opens is used, for AGAIN seconds at least.
+    """
+
+    def __init__(self, pack: Pack, find: Callable[[], Call | None], own: Callable[[], OwnModel]) -> None:
+        self.card, self.info = pack.card, pack.info
+        self._find = find
+        self._open_own = own
+        self._own: OwnModel | None = None
+        self._call: Call | None = None
+        self._look = -AGAIN  # monotonic s: when scorers were last looked for
+        self.lost = 0
+
+    @property
+    def provider(self) -> str:
+        """``scorer``, or what runs the own session."""
+        return "scorer" if self._call is not None else self._session().provider
+
+    @property
+    def max_batch(self) -> int:
+        """Clips at once."""
+        return self._own.max_batch if self._own is not None else 8
+
+    def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        """See ``Model.encode``."""
+        found = self._ask("encode", (frames,))
+        return (found[0], found[1], found[2]) if found is not None else self._session().encode(frames)
+
+    def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        """See ``Model.score``."""
+        found = self._ask("score", (visual, age, mask))
+        return found[0] if found is not None else self._session().score(visual, age, mask)
+
+    def _ask(self, what: str, arrays: Arrays) -> Arrays | None:
+        """What a scorer says; None if there is none now."""
+        for _ in range(2):  # the one that was lost may have a neighbour
+            if self._call is None and time.monotonic() - self._look >= AGAIN:
+                self._look = time.monotonic()
+                self._call = self._find()
+            if self._call is None:
+                return None
+            try:
+                return self._call(what, arrays)
+            except ScorerLostError as error:
+                log.warning("a scorer is lost: %s", error)
+                self.lost += 1
+                self._call = None
+        return None
+
+    def _session(self) -> OwnModel:
+        if self._own is None:
+            self._own = self._open_own()
+        return self._own

@@ -1,0 +1,127 @@
+"""A model shared by hosts: batched, the same numbers, and done without when it is lost."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamwatch.cluster.scorer import Call, Scorer, SharedModel
+from streamwatch.errors import InferenceError, ScorerLostError
+from streamwatch.models.onnx import OnnxModel
+from streamwatch.models.pack import Pack, load_pack
+from streamwatch.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return load_pack("bundled")
+
+
+@pytest.fixture(scope="module")
+def model(pack: Pack) -> OnnxModel:
+    return OnnxModel(pack, "cpu")
+
+
+@pytest.fixture
+def scorer(model: OnnxModel) -> Iterator[Scorer]:
+    def died(worker: Worker) -> None:
+        raise AssertionError(worker.trace)
+
+    made = Scorer(model, died)
+    yield made
+    made.close()
+
+
+def clips(pack: Pack, count: int, seed: int = 1) -> NDArray[np.uint8]:
+    card = pack.card
+    shape = (count, card.frames, card.size, card.size, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def same(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> bool:
+    return all(np.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))
+
+
+def test_what_is_asked_at_once_is_done_at_once_and_comes_back_to_who_asked(
+    pack: Pack, model: OnnxModel, scorer: Scorer
+) -> None:
+    asked = [clips(pack, 1, seed) for seed in range(8)]
+    found: dict[int, Sequence[NDArray[Any]]] = {}
+
+    def ask(number: int) -> None:
+        found[number] = scorer.ask("encode", (asked[number],))
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert scorer.rows == 8
+    assert scorer.batches < 8
+    assert all(same(found[number], model.encode(asked[number])) for number in range(8))
+
+
+def test_a_scorer_that_fails_says_so_to_all_who_asked(pack: Pack, scorer: Scorer) -> None:
+    with pytest.raises(InferenceError):
+        scorer.ask("encode", (np.zeros((1, 2, 3), np.uint8),))
+    assert len(scorer.ask("encode", (clips(pack, 1),))[0]) == 1
+
+
+class Line:
+    """To a scorer; can be cut."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.cut = False
+        self.found = 0
+        self._scorer = scorer
+
+    def find(self) -> Call | None:
+        if self.cut:
+            return None
+        self.found += 1
+        return self.call
+
+    def call(self, what: str, arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        if self.cut:
+            raise ScorerLostError("cut")
+        return self._scorer.ask(what, arrays)
+
+
+def test_a_host_scores_for_itself_at_once_and_comes_back_later(
+    pack: Pack, model: OnnxModel, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.cluster.scorer.AGAIN", 0.3)
+    line = Line(scorer)
+    shared = SharedModel(pack, line.find, lambda: OnnxModel(pack, "cpu"))
+    assert (shared.card, shared.provider) == (pack.card, "cpu")  # until a scorer was asked
+    frames, window = clips(pack, 2), np.ones((1, pack.card.window, pack.card.dim), np.float32)
+    slots = np.ones((1, pack.card.window), np.float32)
+    assert same(shared.encode(frames), model.encode(frames))
+    assert same((shared.score(window, slots, slots),), (model.score(window, slots, slots),))
+    assert (scorer.rows, shared.provider) == (3, "scorer")
+    line.cut = True
+    began = time.monotonic()
+    assert same(shared.encode(frames), model.encode(frames))
+    assert time.monotonic() - began < 5.0
+    assert (scorer.rows, shared.lost, shared.provider) == (3, 1, "cpu")
+    line.cut = False
+    time.sleep(0.35)
+    shared.encode(frames)
+    assert (scorer.rows, line.found) == (5, 2)
+
+
+def test_without_scorers_nobody_is_asked_each_time(pack: Pack) -> None:
+    asked: list[float] = []
+
+    def find() -> Call | None:
+        asked.append(time.monotonic())
+        return None
+
+    shared = SharedModel(pack, find, lambda: OnnxModel(pack, "cpu"))
+    for _ in range(5):
+        shared.encode(clips(pack, 1))
+    assert len(asked) == 1
