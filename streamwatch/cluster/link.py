@@ -44,6 +44,7 @@ class Link:
         self._told: dict[str, str] = {}  # states that the site knows
         self._draining = False
         self._away = False
+        self._patient = False  # the site is there and cannot keep alerts
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; then hand on what waits, and say that this host leaves."""
@@ -66,17 +67,18 @@ class Link:
 
     def _wait(self, stop: threading.Event, seconds: float) -> Sequence[Entry]:
         """What waits in the spool: at once if there is any, and the site is there."""
-        if self._away:
+        slow = self._away or self._patient
+        if slow:
             stop.wait(seconds)
         try:
-            return self._host.spool.pending(0, ALERTS, 0.0 if self._away else seconds)
+            return self._host.spool.pending(0, ALERTS, 0.0 if slow else seconds)
         except SinkError as error:
             log.error("the spool cannot be read: %s", error)
             stop.wait(seconds)
             return ()
 
     def _turn(self, waiting: Sequence[Entry], now: float, leaving: bool = False) -> bool:
-        """One report; whether it was answered."""
+        """One report; whether all of it was taken."""
         host = self._host
         rows: list[Row] = _taken(host.rows, ROWS)
         pictures: list[Picture] = _taken(host.pictures, 4)
@@ -92,10 +94,11 @@ class Link:
             log.info("the site answers again")
         self._away, self.heard = False, time.monotonic()
         self._told |= states
-        if waiting:
-            host.spool.acknowledge(*(entry.sequence for entry in waiting))
+        self._patient = reply.kept < len(waiting)
+        if kept := [entry.sequence for entry in waiting[: reply.kept]]:
+            host.spool.acknowledge(*kept)
         self._obey(reply)
-        return True
+        return not self._patient
 
     def _standing(self, now: float, leaving: bool) -> Standing:
         host, ration = self._host, self._ration

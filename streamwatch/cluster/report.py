@@ -62,7 +62,8 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the site wants: the ``cameras`` that the host reads from now on, with the terms of their leases, and no
-    other; of these those in ``disabled`` are switched off. ``rules`` to put in force, None: those it has.
+    other; of these those in ``disabled`` are switched off. ``rules`` to put in force, None: those it has. Of the alerts
+    told the first ``kept`` need not be told again.
     """
 
     cameras: Mapping[str, int] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Reply:
     rules: tuple[Rule, ...] | None = None
     orders: Sequence[Order] = ()
     draining: bool = False
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from streamwatch.cluster.census import Census, targets
+from streamwatch.cluster.incidents import Incidents
 from streamwatch.cluster.report import Reply, Report, Standing, Welcome
 from streamwatch.cluster.roster import Lost, Roster
 from streamwatch.config import Config
@@ -25,10 +26,8 @@ from streamwatch.models.detection import CameraState, Gap
 from streamwatch.orders import Orders
 from streamwatch.plan import draw_plan
 from streamwatch.reload import Reload
-from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.book import RuleBook, Share
 from streamwatch.rules.order import Acknowledge, Order
-from streamwatch.rules.restart import ends
 from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
@@ -70,10 +69,8 @@ class Site:
         self.config, self.metrics = config, Metrics()
         self._died = died
         self._states = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
-        self._telling = threading.Lock()  # alerts of hosts: one at a time, so that none is kept twice
         self._seating = threading.Lock()  # the roster
         self._desk = _Desk(disabled={camera.name for camera in config.cameras if not camera.enabled})
-        self._open: dict[str, Alert] = {}  # incidents of hosts: the last alert of each
         self._counted: dict[str, int] = {}  # leases, by reason
         self._tended = time.monotonic()
         self._resources = ExitStack()
@@ -97,6 +94,8 @@ class Site:
         self.reserve = Reserve(config.data_dir / "reserve")
         self.delivery = Delivery(self.outbox, self.reserve, metrics.alerts_dropped)
         self.roster = Roster(self._states, config.cluster.lease)
+        may_tell, refused = self.roster.may_tell, metrics.cluster_alerts_refused
+        self.incidents = Incidents(self.outbox, self.delivery.deliver, may_tell, refused)
         self._build_sink(plan.rules, plan.pack.card.events)
         book = RuleBook(plan.rules, salt=self.outbox.instance, share=Share.ACROSS)
         self.evaluation = Evaluation(book, self.delivery.deliver, metrics, time.time)
@@ -162,16 +161,14 @@ class Site:
         return Welcome(self.outbox.instance, self.reload.rules)
 
     def report(self, report: Report) -> Reply:
-        """Take what a host tells. Raises SinkError if an alert cannot be kept: it must be told again."""
+        """Take what a host tells; what cannot be kept must be told again."""
         standing, host = report.standing, report.standing.host
-        with self._telling:
-            for entry in report.alerts:
-                self._keep(host, entry.alert)
         with self._seating:
             cameras, lost = self.roster.hear(standing, time.monotonic(), time.time())
             draining = self.roster.drains(host)
         for one in lost:
             self._on_lost(one, standing)
+        kept = self.incidents.take(host, report.alerts)
         for row in report.rows:
             self.evaluation.put(row)
         for camera, state in report.states.items():
@@ -186,7 +183,7 @@ class Site:
         rules = self.reload.rules
         orders = self._desk.orders.pop(host, ())
         off = frozenset(self._desk.disabled & cameras.keys())
-        return Reply(cameras, off, None if hash_of(rules) == report.rules else rules, tuple(orders), draining)
+        return Reply(cameras, off, None if hash_of(rules) == report.rules else rules, tuple(orders), draining, kept)
 
     def census(self) -> Census:
         """Who is there, and how."""
@@ -205,8 +202,8 @@ class Site:
 
     def on_order(self, order: Order) -> None:
         """Acknowledge where the incident is; snooze everywhere."""
-        if isinstance(order, Acknowledge) and (alert := self._open.get(order.id)) is not None:
-            owner = self.roster.owner(alert.camera)
+        if isinstance(order, Acknowledge) and (camera := self.incidents.camera(order.id)) is not None:
+            owner = self.roster.owner(camera)
             if owner is not None:
                 self._desk.give(owner, order)
                 return
@@ -215,36 +212,22 @@ class Site:
                 self._desk.give(seat.standing.host, order)
         self.orders.request(order)
 
-    def _keep(self, host: str, alert: Alert) -> None:
-        """Once only, and only from whom the camera is, or was at that time."""
-        if self.outbox.knows(alert):
-            return
-        if alert.id not in self._open and not self.roster.may_tell(host, alert.camera, alert.time):
-            self.metrics.cluster_alerts_refused.inc()
-            return
-        self.delivery.deliver(alert)
-        self._note(alert)
-
-    def _note(self, alert: Alert) -> None:
-        if alert.type is AlertType.END:
-            self._open.pop(alert.id, None)
-        elif alert.end_time is None:
-            self._open[alert.id] = alert
-
     def _part_left_open(self, rules: tuple[Rule, ...]) -> None:
         """What an earlier site left open: hosts go on with theirs, those across cameras end."""
         across = {rule.name for rule in rules if rule.scope != "camera"}
-        for alert in self.outbox.left_open():
-            if alert.rule not in across and alert.camera in self._states:
-                self._note(alert)
-        self.evaluation.end(alert for alert in self.outbox.left_open() if alert.id not in self._open)
+        left = self.outbox.left_open()
+        theirs = [alert for alert in left if alert.rule not in across and alert.camera in self._states]
+        for alert in theirs:
+            self.incidents.adopt(alert)
+        self.evaluation.end(alert for alert in left if alert not in theirs)
 
     def _tend(self, stop: threading.Event) -> None:
         """The roster's thread."""
         grace = time.monotonic() + 2 * self.config.cluster.lease
         while not stop.wait(TURN):
             now = time.monotonic()
-            pinned = {alert.camera for alert in list(self._open.values())}
+            pinned = self.incidents.cameras
+            self.incidents.retry()
             with self._seating:
                 lost = self.roster.tick(now, time.time(), pinned)
             for one in lost:
@@ -252,7 +235,7 @@ class Site:
                 self._on_lost(one, None)
             if grace and now > grace:  # whoever was there before has come back by now
                 grace = 0.0
-                self._end_open(camera for camera in self._states if self.roster.owner(camera) is None)
+                self.incidents.end(camera for camera in self._states if self.roster.owner(camera) is None)
             self._count()
             self.reload.turn()
             if now - self._tended >= TEND:
@@ -262,20 +245,12 @@ class Site:
     def _on_lost(self, lost: Lost, standing: Standing | None) -> None:
         if standing is not None:
             log.warning("host %s %s", lost.host, "leaves" if standing.leaving else "began again")
-        self._end_open(lost.cameras)
+        self.incidents.end(lost.cameras)
         for camera in lost.cameras:
             self._states[camera] = "connecting"
             self.sink.status(camera, "connecting")
             self.evaluation.put(Gap(camera, time.time()))
             self.evaluation.put(CameraState(camera, "connecting", time.time()))
-
-    def _end_open(self, cameras: Iterable[str]) -> None:
-        """Nobody goes on with the incidents there."""
-        gone = set(cameras)
-        with self._telling:
-            for alert in ends([a for a in self._open.values() if a.camera in gone], time.time()):
-                self.delivery.deliver(alert)
-                self._note(alert)
 
     def _count(self) -> None:
         census, moves = self.census(), self.roster.moves

@@ -26,13 +26,14 @@ class Answering:
 
     def __init__(self) -> None:
         self.reply: Reply | None = Reply()
+        self.keeps = True
         self.reports: list[Report] = []
 
     def __call__(self, report: Report) -> Reply:
         if self.reply is None:
             raise SinkError("away")
         self.reports.append(report)
-        return self.reply
+        return replace(self.reply, kept=len(report.alerts) if self.keeps else 0)
 
 
 @pytest.fixture
@@ -86,6 +87,18 @@ def test_what_was_not_taken_is_told_again_in_order(host: Host, site: Answering, 
     late = site.reports[before:]
     assert [entry.sequence for report in late for entry in report.alerts] == [1, 2, 3]
     assert [row.at for report in late for row in report.rows if isinstance(row, Gap)] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_site_that_cannot_keep_alerts_is_told_again_at_leisure(host: Host, site: Answering, run: Link) -> None:
+    site.keeps = False
+    host.spool.append(make_alert(1))
+    soon(lambda: any(report.alerts for report in site.reports), "the alert")
+    before = len(site.reports)
+    time.sleep(2.0)
+    assert 3 <= len(site.reports) - before <= 6
+    assert len(host.spool) == 1
+    site.keeps = True
+    soon(lambda: len(host.spool) == 0, "taken")
 
 
 def test_it_reads_what_it_is_told_to_and_says_so(
