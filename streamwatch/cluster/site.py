@@ -6,12 +6,11 @@ It sees detections and alerts, never a picture but the snapshots that it publish
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from streamwatch.cluster.census import Census, targets
+from streamwatch.cluster.desk import Desk
 from streamwatch.cluster.incidents import Incidents
 from streamwatch.cluster.report import Reply, Report, Standing, Welcome
 from streamwatch.cluster.roster import Lost, Roster
@@ -44,19 +43,7 @@ log = logging.getLogger(__name__)
 
 TURN = 0.5  # seconds between looks at the roster
 TEND = 10.0  # seconds between looks at the disk's reserve
-ORDERS = 256  # that wait for a host's report
 JOIN = {"roster": 3.0, "rules": 3.0, "sinks": 6.0, "http": 3.0}  # seconds
-
-
-@dataclass(slots=True)
-class _Desk:
-    """What waits for hosts: orders by host; and which cameras are switched off."""
-
-    orders: dict[str, deque[Order]] = field(default_factory=dict)
-    disabled: set[str] = field(default_factory=set)
-
-    def give(self, host: str, order: Order) -> None:
-        self.orders.setdefault(host, deque(maxlen=ORDERS)).append(order)
 
 
 class Site:
@@ -70,7 +57,8 @@ class Site:
         self._died = died
         self._states = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._seating = threading.Lock()  # the roster
-        self._desk = _Desk(disabled={camera.name for camera in config.cameras if not camera.enabled})
+        self._desk = Desk()
+        self._disabled = {camera.name for camera in config.cameras if not camera.enabled}
         self._counted: dict[str, int] = {}  # leases, by reason
         self._tended = time.monotonic()
         self._resources = ExitStack()
@@ -181,9 +169,9 @@ class Site:
             if answer["order"] == "acknowledge":
                 self.sink.answer(answer)
         rules = self.reload.rules
-        orders = self._desk.orders.pop(host, ())
-        off = frozenset(self._desk.disabled & cameras.keys())
-        return Reply(cameras, off, None if hash_of(rules) == report.rules else rules, tuple(orders), draining, kept)
+        orders = self._desk.take(host, standing.boot, time.time())
+        off = frozenset(self._disabled & cameras.keys())
+        return Reply(cameras, off, None if hash_of(rules) == report.rules else rules, orders, draining, kept)
 
     def census(self) -> Census:
         """Who is there, and how."""
@@ -197,7 +185,7 @@ class Site:
 
     def on_command(self, camera: str, enabled: bool) -> None:
         """``camera`` is to be watched, or not."""
-        (self._desk.disabled.discard if enabled else self._desk.disabled.add)(camera)
+        (self._disabled.discard if enabled else self._disabled.add)(camera)
         self.sink.enabled(camera, enabled)
 
     def on_order(self, order: Order) -> None:
@@ -205,11 +193,10 @@ class Site:
         if isinstance(order, Acknowledge) and (camera := self.incidents.camera(order.id)) is not None:
             owner = self.roster.owner(camera)
             if owner is not None:
-                self._desk.give(owner, order)
+                self._desk.give(order, [owner], time.time())
                 return
         if not isinstance(order, Acknowledge):
-            for seat in self.census().seats:
-                self._desk.give(seat.standing.host, order)
+            self._desk.give(order, [seat.standing.host for seat in self.census().seats], time.time())
         self.orders.request(order)
 
     def _part_left_open(self, rules: tuple[Rule, ...]) -> None:
