@@ -43,7 +43,7 @@ rules:
 """
 
 
-def wait_for(condition: Callable[[], object], what: str, limit: float = 60.0) -> float:
+def wait_for(condition: Callable[[], object], what: str, limit: float = 100.0) -> float:
     """Seconds until ``condition`` was true."""
     began = time.monotonic()
     while not condition():
