@@ -33,7 +33,7 @@ def place(
     room = _Room({host: cores for host, cores in capacity.items() if cores > 0}, costs)
     if not room.capacity:
         return {camera: host for camera, host in current.items() if camera in costs and host in capacity}
-    placed = {camera: host for camera, host in current.items() if camera in costs and host in capacity}
+    placed = {camera: host for camera, host in sorted(current.items()) if camera in costs and host in capacity}
     for camera, host in placed.items():
         room.add(camera, host)
     for camera in sorted(costs.keys() - placed.keys(), key=lambda name: (-costs[name], name)):
@@ -68,7 +68,8 @@ class _Room:
         self.capacity = capacity
         self._costs = costs
         self._load = dict.fromkeys(capacity, 0.0)
-        total, cores = sum(self._cost(camera) for camera in costs), sum(capacity.values())
+        # fsum: the same whatever the order, so that two sites place alike
+        total, cores = math.fsum(self._cost(camera) for camera in costs), math.fsum(capacity.values())
         self._share = {host: total * its / cores for host, its in capacity.items()}
 
     def _cost(self, camera: str) -> float:

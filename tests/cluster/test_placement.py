@@ -120,3 +120,9 @@ def test_a_camera_that_costs_more_than_measured_before_moves_others_away() -> No
     placed = settled(costs, capacity, settled(EVEN, capacity, {}))
     mine = placed["cam-0"]
     assert sum(host == mine for host in placed.values()) < 15
+
+
+def test_the_order_in_which_cameras_are_named_is_of_no_account() -> None:
+    costs = {"cam-0": 0.0, "cam-1": 0.109375, "cam-2": 0.0, "cam-3": 0.3242582971640397}
+    capacity = {"a": 4.0, "c": 1.0}
+    assert place(costs, capacity, {}, 0) == place(dict(reversed(costs.items())), capacity, {}, 0)
