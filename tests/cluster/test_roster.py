@@ -35,7 +35,7 @@ class FakeHost:
 def begun(*names: str, cameras: Sequence[str] = CAMERAS) -> tuple[Roster, list[FakeHost], float]:
     """A roster after its grace, and hosts that hold what they were told."""
     roster, hosts, now = Roster(cameras), [FakeHost(name) for name in names], 0.0
-    while now < GRACE + 1.0:
+    while now < GRACE + 21.0:  # until all is fair
         now += 0.5
         for host in hosts:
             host.report(roster, now)
