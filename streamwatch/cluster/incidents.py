@@ -13,7 +13,7 @@ from streamwatch.rules.alert import Alert, AlertType
 from streamwatch.rules.restart import ends
 from streamwatch.sinks.outbox import Entry
 
-__all__ = ["Incidents"]
+__all__ = ["Incidents", "Store"]
 
 log = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ def configure(folder: Path, cameras: dict[str, str], rules: str = RULES, more: s
     (folder / "streamwatch.yml").write_text(
         f"data_dir: {folder}/data\nrules: [{folder}/rules.yml]\nhttp: {{port: {free_port()}}}\nprovider: cpu\n"
         f"mqtt: {{port: {free_port()}, client_id: cluster-test, commands: true}}\n"
-        f"evidence: {{enabled: false}}\nscores: {{enabled: false}}\ncluster: {{lease: 3}}\n{more}cameras:\n{listed}"
+        f"evidence: {{enabled: false}}\nscores: {{enabled: false}}\ncluster: {{lease: 6}}\n{more}cameras:\n{listed}"
     )
     return load_config(folder / "streamwatch.yml")
 
