@@ -124,7 +124,8 @@ changes, and again at each whole second of time, as ``tick`` tells it. So ``came
 detected, and need a tick at least each 10 s: after a longer pause what was open ends with ``no_data`` and begins anew.
 A rule that joins ``camera`` with detections hears both in the order in which they are given to the book.
 
-**Sleep.** A rule whose scores are all low is not evaluated (see ``idle``). It makes no difference but speed.
+**Sleep.** A rule of one zone that does not hold is not evaluated while no level can change that (``rest.py``). It
+makes no difference but speed.
 
 **Faults.** A rule that raises is counted (``RuleBook.errors``, ``last_errors``), treated as after a gap, and
 evaluated again with the next detection; the others go on.

@@ -16,6 +16,7 @@ from streamwatch.document import nearest
 from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import ALWAYS, NEVER, Rest
 
 __all__ = ["NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "parse_camera", "status"]
 
@@ -86,6 +87,10 @@ class CameraCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        """As long as the state is the same; whoever tells another one wakes the rule."""
+        return NEVER if self._holds is None else ALWAYS
 
     def reset(self) -> None:
         self._holds = None

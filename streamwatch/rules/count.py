@@ -19,6 +19,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import EPSILON, MAX_TIMES, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest, rest_of
 
 __all__ = ["Count", "CountCondition", "parse_count"]
 
@@ -88,6 +89,13 @@ class CountCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return (self._part,)
+
+    def rest(self) -> Rest:
+        if self._held >= self._now:  # while the part holds, it must be known since when it does not
+            return NEVER
+        part = rest_of(self._part)
+        same = min(part.same, self._began[0] + self._span - EPSILON) if self._holds else part.same
+        return Rest(same, min(part))
 
     def reset(self) -> None:
         self._part.reset()

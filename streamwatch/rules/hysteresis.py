@@ -5,6 +5,7 @@ from math import inf
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
+from streamwatch.rules.rest import ALWAYS, NEVER, Band, Rest
 
 __all__ = ["Hysteresis", "Threshold"]
 
@@ -75,3 +76,10 @@ class Hysteresis:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        return NEVER if self._active is None else ALWAYS
+
+    def band(self) -> Band:
+        """Where the level changes nothing."""
+        return Band(self._event, self._off, inf) if self._active else Band(self._event, -inf, self._on)

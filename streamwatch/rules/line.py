@@ -1,64 +1,102 @@
-"""The detections of one zone of one camera, and which rules must look at each."""
+"""The detections of one zone of one camera, and which rules must look at each: those not at rest (``rest.py``)."""
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, nan
+from typing import NamedTuple
 
-from streamwatch.rules.idle import may_sleep
+from streamwatch.models.detection import Detection
+from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.rest import Band, narrowest
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
 __all__ = ["Line"]
 
 
+class _Sleep(NamedTuple):
+    """Until when a watch need not be evaluated, as long as all levels stay in ``bands``."""
+
+    until: float
+    bands: tuple[Band, ...]
+
+    def lasts(self, at: float, scores: Mapping[str | None, float]) -> bool:
+        """Whether a detection at ``at`` changes nothing; also not if a level is not there, or not a number."""
+        return at < self.until and all(
+            floor <= scores.get(event, nan) < ceiling for event, floor, ceiling in self.bands
+        )
+
+
+_NOBODY = _Sleep(-inf, ())
+
+
 class Line:
     """``watches`` listen, and ``vigils`` to each detection. ``last`` is the time of the newest.
 
-    For each detection: evaluate those in ``listening(scores)``, then call ``settle(scores)``.
+    For each detection: evaluate those in ``listening(detection)``, in that order, then call ``settle()``.
     """
 
-    __slots__ = ("_asleep", "_calm", "_lively", "_memory", "_off", "_on", "_sleepers", "last", "vigils", "watches")
+    __slots__ = ("_all", "_asleep", "_awake", "last", "vigils", "watches")
 
     def __init__(self, watches: tuple[Watch, ...], vigils: tuple[Vigil, ...] = ()) -> None:
         self.watches = watches
         self.vigils = vigils
         self.last = -inf
-        calm = {watch: found for watch in watches if (found := may_sleep(watch.rule.when))}
-        self._sleepers = tuple(calm)
-        self._lively = tuple(watch for watch in watches if watch not in calm)
-        self._memory = max((found.memory for found in calm.values()), default=0)
-        off = [item for found in calm.values() for item in found.off.items()]
-        on = [item for found in calm.values() for item in found.on.items()]
-        self._off = tuple(dict(sorted(off, reverse=True)).items())  # the least of each event
-        self._on = tuple(dict(sorted(on, reverse=True)).items())
-        self._calm = 0  # detections in a row with low scores only
-        self._asleep = False
+        self._awake = watches
+        self._asleep: dict[Watch, _Sleep] = {}
+        self._all = _NOBODY  # what lasts as long as the sleep of all that sleep
 
-    def listening(self, scores: Mapping[str, float]) -> tuple[Watch, ...]:
-        """The watches that a detection with ``scores`` may concern."""
-        if self._asleep:
-            for event, on in self._on:
-                if not scores.get(event, inf) < on:  # also if it is not a number, or not there
-                    self.wake()
-                    return self.watches
-            return self._lively
-        return self.watches
+    def listening(self, detection: Detection) -> tuple[Watch, ...]:
+        """The watches that ``detection`` may concern; ``last`` is still that of the one before."""
+        if not self._asleep or self._lasts(detection):
+            return self._awake
+        at = detection.end
+        if at - self.last > SILENCE:  # what was known is not known any more
+            self.wake()
+            return self._awake
+        levels: dict[str | None, float] = {None: detection.motion}
+        levels.update(detection.scores)
+        woken = [watch for watch, sleep in self._asleep.items() if not sleep.lasts(at, levels)]
+        for watch in woken:
+            del self._asleep[watch]
+            watch.catch_up(self.last)
+        self._change()
+        return self._awake
 
-    def settle(self, scores: Mapping[str, float]) -> None:
-        """A detection with ``scores`` was evaluated."""
-        if self._asleep or not self._sleepers:
-            return
-        for event, off in self._off:
-            if not scores.get(event, inf) < off:
-                self._calm = 0
-                return
-        self._calm += 1
-        if self._calm >= self._memory and all(watch.deadline == inf for watch in self._sleepers):
-            self._asleep = True
+    def rests(self, at: float) -> bool:
+        """Whether what was said last need not be said again at ``at``, since all sleep and stay so; then it was."""
+        if self._awake or not at < self._all.until or not 0 <= at - self.last <= SILENCE:
+            return False
+        self.last = at
+        return True
+
+    def settle(self) -> None:
+        """A detection was evaluated: let those sleep that are at rest."""
+        found = {watch: until for watch in self._awake if (until := watch.rests()) > self.last}
+        if found:
+            self._asleep |= {watch: _Sleep(until, watch.bands()) for watch, until in found.items()}
+            self._change()
 
     def wake(self) -> None:
         """Let all be evaluated again, as if they had been all the time."""
-        if self._asleep:
-            for watch in self._sleepers:
-                watch.catch_up(self.last)
-        self._asleep = False
-        self._calm = 0
+        for watch in self._asleep:
+            watch.catch_up(self.last)
+        self._asleep.clear()
+        self._change()
+
+    def _lasts(self, detection: Detection) -> bool:
+        until, bands = self._all
+        at = detection.end
+        if not at < until or at - self.last > SILENCE:
+            return False
+        scores = detection.scores
+        for event, floor, ceiling in bands:
+            level = detection.motion if event is None else scores.get(event, nan)
+            if not floor <= level < ceiling:
+                return False
+        return True
+
+    def _change(self) -> None:
+        self._awake = tuple(watch for watch in self.watches if watch not in self._asleep)
+        sleeps = self._asleep.values()
+        until = min((sleep.until for sleep in sleeps), default=-inf)
+        self._all = _Sleep(until, narrowest(band for sleep in sleeps for band in sleep.bands))

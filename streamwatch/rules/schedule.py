@@ -16,6 +16,7 @@ Europe/Berlin}``: half an hour before sunset until sunrise (see ``daylight.py``)
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import inf
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -26,6 +27,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Condition, Evidence, Standing
 from streamwatch.rules.daylight import Place, SunSpan, parse_sun_span
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest
 
 __all__ = ["DAYS", "Schedule", "ScheduleCondition", "parse_schedule"]
 
@@ -161,6 +163,9 @@ class ScheduleCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        return NEVER if self._minute is None else Rest(60.0 * (self._minute + 1.0), inf)
 
     def reset(self) -> None:
         self._minute = None

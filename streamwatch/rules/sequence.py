@@ -22,6 +22,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest, rest_of
 
 __all__ = ["MAX_STEPS", "Sequence", "SequenceCondition", "parse_sequence"]
 
@@ -96,6 +97,12 @@ class SequenceCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return self._steps
+
+    def rest(self) -> Rest:
+        if self._new:  # as long as a step is matched, it is matched again at each moment
+            return NEVER
+        rest = min(min(rest_of(step)) for step in self._steps)
+        return Rest(rest, rest)
 
     def reset(self) -> None:
         self._settle()

@@ -17,6 +17,7 @@ from streamwatch.rules.condition import EPSILON, SILENCE
 from streamwatch.rules.herald import Herald
 from streamwatch.rules.part import Part
 from streamwatch.rules.places import lost
+from streamwatch.rules.rest import Band, bands_of, narrowest, rest_of
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.severity import gravest
 from streamwatch.rules.stretch import Stretch, incident_id
@@ -37,8 +38,8 @@ class Watch:
     """
 
     __slots__ = (
-        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_hushed", "_inhibitors", "_now", "_opened",
-        "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "rule",
+        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_holds", "_hushed", "_inhibitors", "_now",
+        "_opened", "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "rule",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, camera: str, salt: str, inhibitors: tuple["Watch", ...] = ()) -> None:
@@ -49,6 +50,7 @@ class Watch:
         self._herald = Herald(rule, camera)
         self._salt = salt
         self._condition = rule.when.start()
+        self._holds: bool | None = None  # at the last detection
         self._several = len(rule.when.zones) > 1 or not camera
         self._stretch: Stretch | None = None
         self._inhibitors: tuple[Watch, ...] = ()
@@ -84,9 +86,20 @@ class Watch:
         if at - self._seen > SILENCE:
             self._condition.reset()
         self._seen = at
-        if self._condition.observe(detection):
+        self._holds = self._condition.observe(detection)
+        if self._holds:
             return self._match(at, detection)
         return self._interrupt(at, "ended") if self._stretch is not None else _NOTHING
+
+    def rests(self) -> float:
+        """Until when (UTC s) it need not be evaluated, as long as all levels stay in their ``bands``."""
+        if self._stretch is not None or self._holds or self._several:
+            return -inf
+        return min(rest_of(self._condition))
+
+    def bands(self) -> tuple[Band, ...]:
+        """Where the levels that its condition looks at may be without changing it."""
+        return narrowest(bands_of(self._condition))
 
     def catch_up(self, at: float) -> None:
         """Detections up to ``at`` were left out, since they could not have changed anything but the time."""

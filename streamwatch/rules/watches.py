@@ -1,7 +1,7 @@
 """The rules on each of the cameras they watch: what is heard goes to whom it concerns."""
 
 from collections.abc import Callable, Iterable, Sequence
-from math import floor, inf, isfinite, nextafter
+from math import inf, nextafter
 from typing import TypeVar
 
 from streamwatch.document import nearest
@@ -15,6 +15,7 @@ from streamwatch.rules.line import Line
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.snooze import Snoozes
+from streamwatch.rules.states import States
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
@@ -27,16 +28,6 @@ _STATUS_ALONE = frozenset((STATUS,))
 
 
 _Voice = TypeVar("_Voice", Watch, Vigil, Watch | Vigil)
-
-
-class _State:
-    """A camera's state, and until when it was told to the rules."""
-
-    __slots__ = ("told", "value")
-
-    def __init__(self, value: str, told: float) -> None:
-        self.value = value
-        self.told = told
 
 
 class Watches:
@@ -60,9 +51,11 @@ class Watches:
         self._watches: dict[str, tuple[Watch, ...]] = {}
         self._shared: dict[str, Watch] = {}  # of rules that join cameras
         self._lines: dict[str, dict[str | None, Line]] = {}
-        self._states: dict[str, _State] = {}
+        self._states = States()
+        self._hearing: tuple[str, ...] = ()  # cameras whose state some rule wants to hear
         self._vigils: dict[str, tuple[Vigil, ...]] = {}
         self._everyone: Sequence[Watch | Vigil] | None = None  # all of these; None: others than before
+        self._soonest = -inf  # no deadline of theirs is before this
         self._snoozes = Snoozes()
 
     @property
@@ -85,7 +78,7 @@ class Watches:
             alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
             line = self._open(detection.camera, detection.zone)
             alerts += self._each(line.watches, lambda watch: watch.rewind(at))
-        listening = line.listening(detection.scores)
+        listening = line.listening(detection)
         line.last = at
         if line.vigils:
             alerts += self._each(line.vigils, lambda vigil: vigil.hear(detection))
@@ -96,26 +89,31 @@ class Watches:
                 alerts += watch.observe(detection)
             except _FAULTS as error:
                 alerts += self._fault(watch, at, error)
-        line.settle(detection.scores)
+            self._soonest = min(self._soonest, watch.deadline)
+        if listening:
+            line.settle()
         return self._loud(alerts) if alerts and self._mute else alerts
 
     def tick(self, at: float) -> tuple[Alert, ...]:
         due = at - self._lateness
-        told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
-        told += self._each([each for each in self._all() if due >= each.deadline], lambda each: each.expire(due))
+        told = tuple(alert for camera in self._hearing for alert in self._tell(camera, due))
+        self._states.pass_time(due)
+        if due >= self._soonest:
+            told += self._each([each for each in self._all() if due >= each.deadline], lambda each: each.expire(due))
+            self._soonest = min((each.deadline for each in self._all()), default=inf)
         return told + (self.rouse(due) if not self._across and self._snoozes.expire(due) else ())
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
         line = self._open(camera, STATUS)
         expected = self._expect(camera, state, at)
         if not line.watches:
-            self._states[camera] = _State(state, at)  # a rule to come may want to hear it
+            self._states.change(camera, state, at)  # a rule to come may want to hear it
             return expected
         alerts = expected + self._tell(camera, nextafter(at, -inf))
-        before = self._states.get(camera)
-        if before is not None and 0 < before.told - at <= SILENCE:
-            at = before.told  # told late; only a clock set back makes it go back
-        self._states[camera] = _State(state, at)
+        at = self._states.moment(camera, at)
+        self._states.change(camera, state, at)
+        self._listen()
+        self._open(camera, STATUS).wake()
         return alerts + self.observe(status(camera, state, at))
 
     def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
@@ -149,10 +147,12 @@ class Watches:
         self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
         self._vigils = {camera: self._vigil(camera, vigils) for camera, vigils in self._vigils.items()}
         self._everyone = None
-        for camera, state in self._states.items():
-            alerts += self._expect(camera, state.value, at)
+        self._states.settle()
+        for camera, state, _ in self._states:
+            alerts += self._expect(camera, state, at)
         for camera, lines in self._lines.items():
             self._lines[camera] = {zone: self._line(camera, zone, line.last) for zone, line in lines.items()}
+        self._listen()
         return alerts + self.rouse(at)
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
@@ -185,10 +185,11 @@ class Watches:
         """
         self._snoozes = other._snoozes
         self._salts, self._replaced = other._salts, other._replaced
-        for camera, state in other._states.items():
+        for camera, state, told in other._states:
             self._open(camera, STATUS)
-            self._states[camera] = _State(state.value, state.told)
-            self._expect(camera, state.value, state.told)
+            self._states.change(camera, state, told)
+            self._expect(camera, state, told)
+        self._listen()
 
     def rouse(self, at: float) -> tuple[Alert, ...]:
         """Let all know until when they are snoozed."""
@@ -202,23 +203,21 @@ class Watches:
             return self._each(vigils, lambda vigil: vigil.rest(at, "disabled"))
         for vigil in vigils:
             vigil.expect(at)
+        self._soonest = -inf
         return ()
 
     def _tell(self, camera: str, until: float) -> tuple[Alert, ...]:
         """Repeat the state of ``camera`` at each whole second up to ``until``."""
-        state = self._states.get(camera)
-        if state is None or not isfinite(until):
-            return ()
-        if not self._open(camera, STATUS).watches:
-            state.told = max(state.told, until)
-            return ()
-        if until - state.told > SILENCE:  # nobody let time pass: what happened meanwhile is not known
-            state.told = floor(until) - 1.0
         alerts: tuple[Alert, ...] = ()
-        while (second := floor(state.told) + 1.0) <= until:
-            state.told = second
-            alerts += self.observe(status(camera, state.value, second))
+        for state, second in self._states.seconds(camera, until):
+            if not self._open(camera, STATUS).rests(second):
+                alerts += self.observe(status(camera, state, second))
         return alerts
+
+    def _listen(self) -> None:
+        """See which cameras have to be told of as time passes."""
+        known = ((camera, self._lines.get(camera, {}).get(STATUS)) for camera, _, _ in self._states)
+        self._hearing = tuple(camera for camera, line in known if line is not None and line.watches)
 
     def _all(self) -> Sequence[Watch | Vigil]:
         if self._everyone is None:  # kept, since each tick asks: thousands, of which hardly any is due
@@ -230,6 +229,7 @@ class Watches:
         return self._everyone
 
     def _each(self, those: Iterable[_Voice], act: Callable[[_Voice], tuple[Alert, ...]]) -> tuple[Alert, ...]:
+        self._soonest = -inf
         alerts = self._loud(alert for one in those for alert in act(one))
         return tuple(sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)))
 

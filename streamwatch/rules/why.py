@@ -1,6 +1,6 @@
 """Why an alert was decided: each condition of its rule as it was then. Computed only when there is an alert."""
 
-from streamwatch.rules.condition import Condition, Reasoned, Term, standing_of
+from streamwatch.rules.condition import Condition, Term, standing_of
 from streamwatch.rules.part import Part
 from streamwatch.rules.tree import children, describe
 
@@ -26,7 +26,7 @@ class _Account:
     def of(self, term: Term, condition: Condition, path: str) -> Part:
         self._left -= 1
         now = standing_of(condition)
-        inside = condition.inside() if isinstance(condition, Reasoned) else ()
+        inside: tuple[Condition, ...] = getattr(condition, "inside", tuple)()
         parts = tuple(
             self.of(inner, part, f"{path}.{place}")
             for (place, inner), part in zip(children(term), inside, strict=False)

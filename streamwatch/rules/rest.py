@@ -1,0 +1,74 @@
+"""How long a condition needs to hear nothing: while every level it looks at stays where it is.
+
+On a quiet camera nearly every detection says what the one before said: all scores are below their ``on``. A condition
+that knows that it would answer the same is at *rest*; a rule at rest is not evaluated (``line.py``) until a level
+leaves its *band* – reaches ``on`` where the event is off, falls below ``off`` where it is on – or its time is up:
+``absent`` will have lasted, what was counted grows old, the minute of a ``schedule`` is over. Nothing is lost by it:
+whatever a condition remembers (steps matched, beginnings, since when something is absent) changes only with what is
+inside it, and what it answers is computed anew at the next detection it hears.
+
+A condition that must hear everything (``anomaly`` learns from each detection), or cannot say, is never at rest.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+from typing import NamedTuple
+
+from streamwatch.rules.condition import Condition
+
+__all__ = ["ALWAYS", "NEVER", "Band", "Rest", "bands_of", "narrowest", "rest_of", "rest_of_all"]
+
+
+class Rest(NamedTuple):
+    """Until when (UTC s, exclusive) a condition answers the ``same``, and until when it may be ``deaf``: needs to hear
+    nothing to be right afterwards; both as long as all levels stay in their bands.
+    """
+
+    same: float
+    deaf: float
+
+
+ALWAYS = Rest(inf, inf)
+NEVER = Rest(-inf, -inf)
+
+
+class Band(NamedTuple):
+    """Where the level of ``event`` (None: the motion) may be without a change: ``floor`` <= level < ``ceiling``."""
+
+    event: str | None
+    floor: float
+    ceiling: float
+
+
+def rest_of(condition: Condition) -> Rest:
+    """That of ``condition``; NEVER if it has no ``rest``."""
+    rest = getattr(condition, "rest", None)
+    found: Rest = NEVER if rest is None else rest()
+    return found
+
+
+def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decisive: bool) -> Rest:
+    """That of ``parts`` joined, which answered ``values``; one that is ``decisive`` decides, whatever others say."""
+    rests = [rest_of(part) for part in parts]
+    deaf = min(rest.deaf for rest in rests)
+    if decisive in values:
+        return Rest(max(r.same for r, value in zip(rests, values, strict=True) if value is decisive), deaf)
+    return Rest(min(rest.same for rest in rests), deaf)
+
+
+def bands_of(condition: Condition) -> Iterator[Band]:
+    """The bands of all levels that ``condition`` looks at. What can say its ``rest`` can say what is inside, too."""
+    band = getattr(condition, "band", None)
+    if band is not None:
+        yield band()
+    for inner in getattr(condition, "inside", tuple)():
+        yield from bands_of(inner)
+
+
+def narrowest(bands: Iterable[Band]) -> tuple[Band, ...]:
+    """One band for each level, that which lies in all of ``bands``."""
+    found: dict[str | None, Band] = {}
+    for band in bands:
+        other = found.get(band.event, band)
+        found[band.event] = Band(band.event, max(band.floor, other.floor), min(band.ceiling, other.ceiling))
+    return tuple(found.values())
