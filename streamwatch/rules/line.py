@@ -1,6 +1,6 @@
 """The detections of one zone of one camera, and which rules must look at each: those not at rest (``rest.py``)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import inf, nan
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
 __all__ = ["Line"]
+
+CALM = 3  # detections in a row that wake nobody, before anybody sleeps again: levels that leap about let nobody sleep
 
 
 class _Sleep(NamedTuple):
@@ -26,7 +28,7 @@ class _Sleep(NamedTuple):
         )
 
 
-_NOBODY = _Sleep(-inf, ())
+_NOBODY = _Sleep(inf, ())
 
 
 class Line:
@@ -35,13 +37,14 @@ class Line:
     For each detection: evaluate those in ``listening(detection)``, in that order, then call ``settle()``.
     """
 
-    __slots__ = ("_all", "_asleep", "_awake", "last", "vigils", "watches")
+    __slots__ = ("_all", "_asleep", "_awake", "_calm", "last", "vigils", "watches")
 
     def __init__(self, watches: tuple[Watch, ...], vigils: tuple[Vigil, ...] = ()) -> None:
         self.watches = watches
         self.vigils = vigils
         self.last = -inf
         self._awake = watches
+        self._calm = CALM
         self._asleep: dict[Watch, _Sleep] = {}
         self._all = _NOBODY  # what lasts as long as the sleep of all that sleep
 
@@ -55,10 +58,10 @@ class Line:
             return self._awake
         levels: dict[str | None, float] = {None: detection.motion}
         levels.update(detection.scores)
-        woken = [watch for watch, sleep in self._asleep.items() if not sleep.lasts(at, levels)]
-        for watch in woken:
+        for watch in [watch for watch, sleep in self._asleep.items() if not sleep.lasts(at, levels)]:
             del self._asleep[watch]
             watch.catch_up(self.last)
+        self._calm = 0
         self._change()
         return self._awake
 
@@ -71,10 +74,15 @@ class Line:
 
     def settle(self) -> None:
         """A detection was evaluated: let those sleep that are at rest."""
+        self._calm += 1
+        if self._calm <= CALM:
+            return
         found = {watch: until for watch in self._awake if (until := watch.rests()) > self.last}
         if found:
-            self._asleep |= {watch: _Sleep(until, watch.bands()) for watch, until in found.items()}
-            self._change()
+            new = {watch: _Sleep(until, watch.bands()) for watch, until in found.items()}
+            self._asleep |= new
+            self._awake = tuple([watch for watch in self._awake if watch not in new])
+            self._all = _all_of([self._all, *new.values()])
 
     def wake(self) -> None:
         """Let all be evaluated again, as if they had been all the time."""
@@ -96,7 +104,10 @@ class Line:
         return True
 
     def _change(self) -> None:
-        self._awake = tuple(watch for watch in self.watches if watch not in self._asleep)
-        sleeps = self._asleep.values()
-        until = min((sleep.until for sleep in sleeps), default=-inf)
-        self._all = _Sleep(until, narrowest(band for sleep in sleeps for band in sleep.bands))
+        self._awake = tuple([watch for watch in self.watches if watch not in self._asleep])
+        self._all = _all_of(self._asleep.values())
+
+
+def _all_of(sleeps: Collection[_Sleep]) -> _Sleep:
+    until = min((sleep.until for sleep in sleeps), default=inf)
+    return _Sleep(until, narrowest([band for sleep in sleeps for band in sleep.bands]))

@@ -10,7 +10,7 @@ inside it, and what it answers is computed anew at the next detection it hears.
 A condition that must hear everything (``anomaly`` learns from each detection), or cannot say, is never at rest.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -56,11 +56,11 @@ def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decis
     return Rest(min(rest.same for rest in rests), deaf)
 
 
-def bands_of(condition: Condition) -> Iterator[Band]:
-    """The bands of all levels that ``condition`` looks at. What can say its ``rest`` can say what is inside, too."""
-    band = getattr(condition, "band", None)
+def bands_of(condition: Condition) -> Iterator[Callable[[], Band]]:
+    """What says the band of each level that ``condition`` looks at. What can rest can say what is inside."""
+    band: Callable[[], Band] | None = getattr(condition, "band", None)
     if band is not None:
-        yield band()
+        yield band
     for inner in getattr(condition, "inside", tuple)():
         yield from bands_of(inner)
 

@@ -89,7 +89,11 @@ def test_knows_nothing_after_a_reset(when: object) -> None:
 def test_looks_at_the_levels_inside() -> None:
     running = condition({"any": [ABSENT, {"all": [FIGHT, {"not": MOVES}]}]})
     running.observe(detection(0, 0.9, motion=0.4))
-    assert list(bands_of(running)) == [Band("fall", 0.6, inf), Band("fight", -inf, 0.7), Band(None, -inf, 0.5)]
+    assert [band() for band in bands_of(running)] == [
+        Band("fall", 0.6, inf),
+        Band("fight", -inf, 0.7),
+        Band(None, -inf, 0.5),
+    ]
 
 
 def test_the_narrowest_of_several_bands() -> None:
