@@ -11,7 +11,8 @@ from typing import Any
 from streamwatch.config import Config
 from streamwatch.errors import ConfigError, SourceError, StreamwatchError
 from streamwatch.rules.alert import to_payload
-from streamwatch.rules.backtest import Replay, compare, longest_quiet, replay, sweep
+from streamwatch.rules.backtest import Entry, Replay, compare, longest_quiet, replay, sweep
+from streamwatch.rules.book import RuleBook
 from streamwatch.rules.duration import parse_duration
 from streamwatch.rules.explain import Explanation, explain
 from streamwatch.rules.loading import load_rules
@@ -21,6 +22,7 @@ from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.in_force import FILE, InForce, read
 from streamwatch.sinks.score_block import Row, time_of
 from streamwatch.sinks.score_files import cameras, names, newest, read_rows
+from streamwatch.skim import skim
 
 __all__ = [
     "ScoreFolder",
@@ -59,6 +61,10 @@ class ScoreFolder:
                 self.progress(time_of(row))
             yield row
 
+    def skim(self, book: RuleBook) -> Iterator[Entry]:
+        """What ``book`` must hear of it, in order. Raises SourceError."""
+        return skim(self.folder, book, self.since, self.progress)
+
     def in_force(self) -> Sequence[InForce]:
         """Which rules were in force meanwhile, as far as is known. Raises SourceError."""
         try:
@@ -90,12 +96,12 @@ def backtest(
     vocabulary = log.vocabulary()
     loaded = load_rules(rules, vocabulary)
     old = load_rules(against, vocabulary) if against else ()
-    found = replay(log.rows(), loaded)
+    found = replay(log.skim, loaded)
     report = _report(found, loaded)
     report["hash"] = hash_of(loaded)
     report["in_force"] = [asdict(entry) for entry in log.in_force()]
     if against:
-        added, gone, changed = compare(replay(log.rows(), old).firings, found.firings)
+        added, gone, changed = compare(replay(log.skim, old).firings, found.firings)
         report["against"] = {
             "added": [asdict(firing) for firing in added],
             "gone": [asdict(firing) for firing in gone],
@@ -112,7 +118,7 @@ def backtest(
             for judgement in judge(found.firings, truths, found.coverage)
         ]
     if swept:
-        report["sweep"] = [asdict(level) for level in sweep(log.rows(), loaded)]
+        report["sweep"] = [asdict(level) for level in sweep(log.skim, loaded)]
     return report
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, Incident
+from streamwatch.rules.lull import Calm, Lull
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.site import Site
@@ -47,6 +48,14 @@ class RuleBook:
         late = self.late.get(detection.camera, 0)
         alerts = self._alone.observe(detection)
         return alerts + self._site.take(detection) if self.late.get(detection.camera, 0) == late else alerts
+
+    def calm(self, camera: str) -> Calm | None:
+        """What ``camera`` may say next without any rule having to hear it; None if each detection must be heard."""
+        return self._alone.calm(camera) if self._site is None else None
+
+    def pass_over(self, lull: Lull) -> None:
+        """As if each of its detections had been observed; they are ``calm``, and no other of the camera came since."""
+        self._alone.pass_over(lull)
 
     def tick(self, at: float) -> tuple[Alert, ...]:
         """Let time pass without detections: it is ``at`` (UTC s) now. Call it about once a second."""

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.lull import Calm, Lull
 from streamwatch.rules.rest import Band, narrowest
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
-__all__ = ["Line"]
+__all__ = ["Line", "calm_of", "pass_over"]
 
 CALM = 3  # detections in a row that wake nobody, before anybody sleeps again: levels that leap about let nobody sleep
 
@@ -72,6 +73,10 @@ class Line:
         self.last = at
         return True
 
+    def calm(self) -> tuple[float, tuple[Band, ...]] | None:
+        """Until when all sleep, as long as all levels stay in the bands; None if somebody is awake."""
+        return None if self._awake else self._all
+
     def settle(self) -> None:
         """A detection was evaluated: let those sleep that are at rest."""
         self._calm += 1
@@ -79,7 +84,7 @@ class Line:
             return
         found = {watch: until for watch in self._awake if (until := watch.rests()) > self.last}
         if found:
-            new = {watch: _Sleep(until, watch.bands()) for watch, until in found.items()}
+            new = {watch: _Sleep(until, watch.resting.bands()) for watch, until in found.items()}
             self._asleep |= new
             self._awake = tuple([watch for watch in self._awake if watch not in new])
             self._all = _all_of([self._all, *new.values()])
@@ -106,6 +111,23 @@ class Line:
     def _change(self) -> None:
         self._awake = tuple([watch for watch in self.watches if watch not in self._asleep])
         self._all = _all_of(self._asleep.values())
+
+
+def calm_of(lines: Mapping[str | None, Line]) -> Calm:
+    """What detections of these zones wake nobody."""
+    rests = {zone: rest for zone, line in lines.items() if (rest := line.calm()) is not None}
+    until = min((until for until, _ in rests.values()), default=inf)
+    after = max((line.last for line in lines.values()), default=-inf)
+    return Calm(after, until, tuple((zone, bands) for zone, (_, bands) in rests.items()))
+
+
+def pass_over(lines: Mapping[str | None, Line], lull: Lull) -> None:
+    """As if each detection of ``lull`` had been heard by the line of its zone."""
+    for passed in lull.zones:
+        line = lines[passed.zone]
+        line.last = passed.last
+        for vigil in line.vigils:
+            vigil.catch_up(passed.last, lull.model)
 
 
 def _all_of(sleeps: Collection[_Sleep]) -> _Sleep:

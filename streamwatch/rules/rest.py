@@ -5,18 +5,19 @@ that knows that it would answer the same is at *rest*; a rule at rest is not eva
 leaves its *band* – reaches ``on`` where the event is off, falls below ``off`` where it is on – or its time is up:
 ``absent`` will have lasted, what was counted grows old, the minute of a ``schedule`` is over. Nothing is lost by it:
 whatever a condition remembers (steps matched, beginnings, since when something is absent) changes only with what is
-inside it, and what it answers is computed anew at the next detection it hears.
+inside it, and what it answers is computed anew at the next detection it hears. What must know when that which still
+holds was last seen to hold is told at the end of the rest (``catch_up``).
 
 A condition that must hear everything (``anomaly`` learns from each detection), or cannot say, is never at rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamwatch.rules.condition import Condition
 
-__all__ = ["ALWAYS", "NEVER", "Band", "Rest", "bands_of", "narrowest", "rest_of", "rest_of_all"]
+__all__ = ["ALWAYS", "NEVER", "Band", "Rest", "Resting", "narrowest", "rest_of", "rest_of_all"]
 
 
 class Rest(NamedTuple):
@@ -56,13 +57,29 @@ def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decis
     return Rest(min(rest.same for rest in rests), deaf)
 
 
-def bands_of(condition: Condition) -> Iterator[Callable[[], Band]]:
-    """What says the band of each level that ``condition`` looks at. What can rest can say what is inside."""
-    band: Callable[[], Band] | None = getattr(condition, "band", None)
-    if band is not None:
-        yield band
-    for inner in getattr(condition, "inside", tuple)():
-        yield from bands_of(inner)
+class Resting:
+    """``condition`` seen from the side of its rest; what is inside it must stay the same conditions."""
+
+    __slots__ = ("_bands", "_catches", "_condition")
+
+    def __init__(self, condition: Condition) -> None:
+        parts = list(_all_inside(condition))
+        self._condition = condition
+        self._bands: list[Callable[[], Band]] = [part.band for part in parts if hasattr(part, "band")]
+        self._catches: list[Callable[[float], None]] = [part.catch_up for part in parts if hasattr(part, "catch_up")]
+
+    def until(self) -> float:
+        """Until when (UTC s) it may rest from now on; -inf: not at all."""
+        return min(rest_of(self._condition))
+
+    def bands(self) -> tuple[Band, ...]:
+        """Where the levels that it looks at must stay meanwhile."""
+        return tuple([band() for band in self._bands])
+
+    def catch_up(self, at: float) -> None:
+        """The rest is over; the last detection that was not heard was at ``at``."""
+        for catch_up in self._catches:
+            catch_up(at)
 
 
 def narrowest(bands: Iterable[Band]) -> tuple[Band, ...]:
@@ -72,3 +89,10 @@ def narrowest(bands: Iterable[Band]) -> tuple[Band, ...]:
         other = found.get(band.event, band)
         found[band.event] = Band(band.event, max(band.floor, other.floor), min(band.ceiling, other.ceiling))
     return tuple(found.values())
+
+
+def _all_inside(condition: Condition) -> Iterator[Any]:
+    """``condition`` and those in it; what can rest can say what is inside."""
+    yield condition
+    for inner in getattr(condition, "inside", tuple)():
+        yield from _all_inside(inner)

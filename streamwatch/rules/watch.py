@@ -17,11 +17,11 @@ from streamwatch.rules.condition import EPSILON, SILENCE
 from streamwatch.rules.herald import Herald
 from streamwatch.rules.part import Part
 from streamwatch.rules.places import lost
-from streamwatch.rules.rest import Band, bands_of, rest_of
+from streamwatch.rules.rest import Resting
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.severity import gravest
 from streamwatch.rules.stretch import Stretch, incident_id
-from streamwatch.rules.why import Outline, outline_of, why
+from streamwatch.rules.why import Reasons
 
 __all__ = ["HEARTBEAT", "PEAK_PAUSE", "PEAK_STEP", "Watch"]
 
@@ -38,8 +38,8 @@ class Watch:
     """
 
     __slots__ = (
-        "_bands", "_condition", "_cooled", "_due", "_ended_since", "_herald", "_holds", "_hushed", "_inhibitors",
-        "_now", "_opened", "_outline", "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "rule",
+        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_holds", "_hushed", "_inhibitors", "_now",
+        "_opened", "_reasons", "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "resting", "rule",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, camera: str, salt: str, inhibitors: tuple["Watch", ...] = ()) -> None:
@@ -50,10 +50,10 @@ class Watch:
         self._herald = Herald(rule, camera)
         self._salt = salt
         self._condition = rule.when.start()
-        self._bands = tuple(bands_of(self._condition))
+        self._reasons = Reasons(rule.when, self._condition)
+        self.resting = Resting(self._condition)
         self._holds: bool | None = None  # at the last detection
         self._several = len(rule.when.zones) > 1 or not camera
-        self._outline: Outline | None = None  # once there is an alert
         self._stretch: Stretch | None = None
         self._inhibitors: tuple[Watch, ...] = ()
         self.inhibited_by(inhibitors)
@@ -94,18 +94,15 @@ class Watch:
         return self._interrupt(at, "ended") if self._stretch is not None else _NOTHING
 
     def rests(self) -> float:
-        """Until when (UTC s) it need not be evaluated, as long as all levels stay in their ``bands``."""
+        """Until when (UTC s) it need not be evaluated, as long as all levels stay in the bands of its ``resting``."""
         if self._stretch is not None or self._holds or self._several:
             return -inf
-        return min(rest_of(self._condition))
-
-    def bands(self) -> tuple[Band, ...]:
-        """Where the levels that its condition looks at may be without changing it."""
-        return tuple([band() for band in self._bands])
+        return self.resting.until()
 
     def catch_up(self, at: float) -> None:
         """Detections up to ``at`` were left out, since they could not have changed anything but the time."""
         self._now = self._seen = max(at, self._now)
+        self.resting.catch_up(at)
 
     def expire(self, at: float) -> tuple[Alert, ...]:
         """What is due by ``at``."""
@@ -250,9 +247,7 @@ class Watch:
         return stretch
 
     def _why(self) -> Part:
-        if self._outline is None:
-            self._outline = outline_of(self.rule.when)
-        return why(self._outline, self._condition)
+        return self._reasons.now()
 
     def _severity(self, at: float, stretch: Stretch) -> str:
         reached = [stretch.severity or self.rule.severity]

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf, nextafter
 from typing import TypeVar
 
-from streamwatch.document import nearest
 from streamwatch.errors import OrderError, StreamwatchError
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
 from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.inhibition import evaluated
-from streamwatch.rules.line import Line
+from streamwatch.rules.line import Line, calm_of, pass_over
+from streamwatch.rules.lull import Calm, Lull
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.snooze import Snoozes
@@ -25,7 +25,6 @@ __all__ = ["Watches"]
 _FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _STATUS_ALONE = frozenset((STATUS,))
-
 
 _Voice = TypeVar("_Voice", Watch, Vigil, Watch | Vigil)
 
@@ -129,7 +128,7 @@ class Watches:
         given = tuple(rules)
         ordered, mute = evaluated(given, self._across)
         hashes = {rule.name: rule.rule_hash for rule in given}
-        for line in self._every_line():
+        for line in (line for lines in self._lines.values() for line in lines.values()):
             line.wake()
 
         def retire(watch: Watch | Vigil) -> tuple[Alert, ...]:
@@ -155,6 +154,13 @@ class Watches:
         self._listen()
         return alerts + self.rouse(at)
 
+    def calm(self, camera: str) -> Calm:
+        return calm_of({zone: line for zone, line in self._lines.get(camera, {}).items() if zone != STATUS})
+
+    def pass_over(self, lull: Lull) -> None:
+        pass_over(self._lines[lull.camera], lull)
+        self._soonest = -inf
+
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         return self._each(self._all(), lambda watch: watch.close(at, reason))
 
@@ -169,12 +175,7 @@ class Watches:
         raise OrderError("no open incident has this id")
 
     def snooze(self, order: Snooze, at: float) -> tuple[Alert, ...]:
-        names = {rule.name for rule in self.rules} | {held.rule for held in self.snoozes}
-        if order.rule is not None and order.rule not in names:
-            raise OrderError(f"no rule is named {order.rule!r}{nearest(order.rule, [n for n in names if n])}")
-        joint = any(rule.name == order.rule and rule.scope == "site" for rule in self.rules)
-        if joint and order.camera is not None and (order.rule, order.camera) not in self._snoozes:
-            raise OrderError(f"{order.rule!r} joins cameras: it can be snoozed on all of them only, leave camera out")
+        self._snoozes.check(order, self.rules)
         self._snoozes.order(order, at)
         return self.rouse(at)
 
@@ -250,9 +251,6 @@ class Watches:
         line = Line(watches, tuple(vigil for vigil in self._vigils[camera] if zone in vigil.zones))
         line.last = last
         return line
-
-    def _every_line(self) -> Iterable[Line]:
-        return (line for lines in self._lines.values() for line in lines.values())
 
     def _watch(self, camera: str, before: Iterable[Watch]) -> tuple[Watch, ...]:
         """A watch on ``camera`` for each rule; of those from ``before`` that whose rule is unchanged."""

@@ -6,7 +6,7 @@ from streamwatch.rules.condition import Condition, Term, standing_of
 from streamwatch.rules.part import Part
 from streamwatch.rules.tree import children, describe
 
-__all__ = ["MAX_PARTS", "MAX_TEXT", "Outline", "outline_of", "why"]
+__all__ = ["MAX_PARTS", "MAX_TEXT", "Reasons"]
 
 MAX_PARTS = 32
 """Conditions told of; those that come later in the rule's text are left out."""
@@ -14,25 +14,36 @@ MAX_TEXT = 160
 """Characters of a path or text; a longer one ends with …"""
 
 
+class Reasons:
+    """What ``condition``, which is ``term`` at work, knows."""
+
+    __slots__ = ("_condition", "_outline", "_term")
+
+    def __init__(self, term: Term, condition: Condition) -> None:
+        self._term = term
+        self._condition = condition
+        self._outline: _Outline | None = None  # not before there is an alert
+
+    def now(self) -> Part:
+        """That at this time."""
+        if self._outline is None:
+            self._outline = _Drawing().of(self._term, "when")
+        return _why(self._outline, self._condition)
+
+
 @dataclass(frozen=True, slots=True)
-class Outline:
+class _Outline:
     """What does not change of a Part: its place, its words, those inside."""
 
     path: str
     text: str
-    inside: tuple["Outline", ...]
+    inside: tuple["_Outline", ...]
 
 
-def outline_of(term: Term) -> Outline:
-    """That of ``term``, at most MAX_PARTS in all."""
-    return _Drawing().of(term, "when")
-
-
-def why(outline: Outline, condition: Condition) -> Part:
-    """What ``condition``, the term of ``outline`` at work, knows now."""
+def _why(outline: _Outline, condition: Condition) -> Part:
     now = standing_of(condition)
     inside: tuple[Condition, ...] = getattr(condition, "inside", tuple)()
-    parts = tuple([why(inner, part) for inner, part in zip(outline.inside, inside, strict=False)])
+    parts = tuple([_why(inner, part) for inner, part in zip(outline.inside, inside, strict=False)])
     return Part(outline.path, outline.text, now.holds, now.since, now.score, now.threshold, now.times, parts)
 
 
@@ -42,10 +53,10 @@ class _Drawing:
     def __init__(self) -> None:
         self._left = MAX_PARTS
 
-    def of(self, term: Term, path: str) -> Outline:
+    def of(self, term: Term, path: str) -> _Outline:
         self._left -= 1
         inside = tuple(self.of(inner, f"{path}.{place}") for place, inner in children(term) if self._left > 0)
-        return Outline(_short(path), _short(describe(term)), inside)
+        return _Outline(_short(path), _short(describe(term)), inside)
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Evidence
-from streamwatch.rules.rest import ALWAYS, NEVER, Band, bands_of, narrowest, rest_of
+from streamwatch.rules.rest import ALWAYS, NEVER, Band, Resting, narrowest, rest_of
 from tests.rules.play import FALL, T0, condition, detection
 
 FIGHT: dict[str, object] = {"event": "fight", "on": 0.7, "off": 0.5}
@@ -56,13 +56,16 @@ def fed(when: object, falls: list[float]) -> Times:
         (TWICE, [0.9] * 3, (-inf, -inf)),  # the strongest of three is another each time
         ({"k_of_n": {"not": FALL}, "at_least": 2, "of": 3}, [0.1] * 3, (inf, inf)),
         (COUNT, [0.1], (inf, inf)),
-        (COUNT, [0.9], (-inf, -inf)),
+        (COUNT, [0.9], (inf, inf)),
         (COUNT, [0.9, 0.1], (inf, inf)),
         (COUNT, [0.9, 0.1, 0.9, 0.1], (8.0, inf)),
         (COUNT, [0.9, 0.1, 0.9] + [0.1] * 8, (inf, inf)),
         (STEPS, [0.1], (3.0, 3.0)),
         (STEPS, [0.1] * 4, (inf, inf)),
-        (STEPS, [0.9], (-inf, -inf)),
+        (STEPS, [0.9], (-inf, -inf)),  # the fall that began last is another each time
+        ({"sequence": [{"not": FALL}, FALL], "within": "9s"}, [0.1], (inf, inf)),
+        ({"sequence": [{"not": FALL}, {"not": FIGHT}], "within": "9s"}, [0.1], (-inf, -inf)),
+        ({"sequence": [FIGHT, {"not": FALL}, FALL], "within": "9s"}, [0.1], (inf, inf)),
         (STEPS, [0.9, 0.1], (4.0, 4.0)),
         (STEPS, [0.9] + [0.1] * 5, (-inf, -inf)),
         ({"anomaly": 0.9}, [0.1] * 3, (-inf, -inf)),
@@ -89,11 +92,40 @@ def test_knows_nothing_after_a_reset(when: object) -> None:
 def test_looks_at_the_levels_inside() -> None:
     running = condition({"any": [ABSENT, {"all": [FIGHT, {"not": MOVES}]}]})
     running.observe(detection(0, 0.9, motion=0.4))
-    assert [band() for band in bands_of(running)] == [
+    assert list(Resting(running).bands()) == [
         Band("fall", 0.6, inf),
         Band("fight", -inf, 0.7),
         Band(None, -inf, 0.5),
     ]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"count": {"not": FALL}, "in": "10m", "at_least": 2},
+        {"sequence": [{"not": FALL}, FALL], "within": "5s"},
+        {"sequence": [{"absent": FALL, "for": "2s"}, {"k_of_n": FALL, "at_least": 2, "of": 2}], "within": "5s"},
+        {"count": {"sequence": [{"not": FALL}, FALL], "within": "2s"}, "in": "1m", "at_least": 2},
+    ],
+)
+def test_what_was_not_heard_is_made_up_for(when: object) -> None:
+    """A rest of half a minute, then a fall, once more: the answers are as if all had been heard."""
+    rested, awake = condition(when), condition(when)
+    answers: list[bool | None] = []
+    others: list[bool | None] = []
+    for t in range(80):
+        row = detection(t, 0.9 if t % 40 > 36 else 0.1)
+        others.append(awake.observe(row))
+        if t % 40 in range(3, 35):
+            assert min(rest_of(rested)) > T0 + t
+            continue
+        if t % 40 == 35:
+            Resting(rested).catch_up(T0 + t - 1)
+        assert rested.observe(row) is others[-1]
+        assert rested.evidence() == awake.evidence()
+        answers.append(others[-1])
+    assert True in answers
+    assert False in answers
 
 
 def test_the_narrowest_of_several_bands() -> None:
@@ -117,5 +149,5 @@ class Foreign:
 
 def test_what_cannot_say_never_rests() -> None:
     assert rest_of(Foreign()) == NEVER
-    assert list(bands_of(Foreign())) == []
+    assert Resting(Foreign()).bands() == ()
     assert NEVER < ALWAYS
