@@ -81,7 +81,7 @@ class AnomalyCondition:
         self._since = -inf
         self._seen = -inf
         self._level: float | None = None
-        self._rank = 0.0
+        self._rank: float | None = None
 
     def observe(self, detection: Detection) -> bool | None:
         at = detection.end
@@ -94,9 +94,10 @@ class AnomalyCondition:
         if not isfinite(at):
             return self._active
         level = self._smooth(detection.motion, at)
-        self._rank = self._baseline.rank(level, at)
+        # below ``least`` it does not hold, whatever the rank, which is then found only if somebody asks
+        self._rank = self._baseline.rank(level, at) if level >= self._term.least else None
         self._baseline.learn(level, at)
-        active = self._judge(level) if self._known >= self._term.warm_up else None
+        active = self._judge(self._rank) if self._known >= self._term.warm_up else None
         if active is not self._active:
             self._active, self._since = active, at
         return active
@@ -106,9 +107,10 @@ class AnomalyCondition:
 
     def standing(self) -> Standing:
         """Whether it holds, since when, and the rank against ``on``."""
-        return (
-            Standing(None) if self._active is None else Standing(self._active, self._since, self._rank, self._term.on)
-        )
+        if self._active is None or self._level is None:
+            return Standing(None)
+        rank = self._baseline.rank(self._level, self._seen) if self._rank is None else self._rank
+        return Standing(self._active, self._since, rank, self._term.on)
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
@@ -128,11 +130,10 @@ class AnomalyCondition:
         self._level, self._seen = level, at
         return level
 
-    def _judge(self, level: float) -> bool:
-        term = self._term
-        if level < term.least or self._rank < term.off:
+    def _judge(self, rank: float | None) -> bool:
+        if rank is None or rank < self._term.off:
             return False
-        return self._rank >= term.on or self._active is True
+        return rank >= self._term.on or self._active is True
 
 
 def parse_anomaly(node: Node) -> Anomaly:

@@ -1,35 +1,16 @@
 """The detections of one zone of one camera, and which rules must look at each: those not at rest (``rest.py``)."""
 
-from collections.abc import Collection, Mapping
-from math import inf, nan
-from typing import NamedTuple
+from collections.abc import Mapping
+from math import inf
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.lull import Calm, Lull
-from streamwatch.rules.rest import Band, narrowest
+from streamwatch.rules.rest import CALM, Sleep, joint
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
 __all__ = ["Line", "calm_of", "pass_over"]
-
-CALM = 3  # detections in a row that wake nobody, before anybody sleeps again: levels that leap about let nobody sleep
-
-
-class _Sleep(NamedTuple):
-    """Until when a watch need not be evaluated, as long as all levels stay in ``bands``."""
-
-    until: float
-    bands: tuple[Band, ...]
-
-    def lasts(self, at: float, scores: Mapping[str | None, float]) -> bool:
-        """Whether a detection at ``at`` changes nothing; also not if a level is not there, or not a number."""
-        return at < self.until and all(
-            floor <= scores.get(event, nan) < ceiling for event, floor, ceiling in self.bands
-        )
-
-
-_NOBODY = _Sleep(inf, ())
 
 
 class Line:
@@ -46,20 +27,19 @@ class Line:
         self.last = -inf
         self._awake = watches
         self._calm = CALM
-        self._asleep: dict[Watch, _Sleep] = {}
-        self._all = _NOBODY  # what lasts as long as the sleep of all that sleep
+        self._asleep: dict[Watch, Sleep] = {}
+        self._all = joint([])  # what lasts as long as the sleep of all that sleep
 
     def listening(self, detection: Detection) -> tuple[Watch, ...]:
         """The watches that ``detection`` may concern; ``last`` is still that of the one before."""
-        if not self._asleep or self._lasts(detection):
+        if not self._asleep:
             return self._awake
-        at = detection.end
-        if at - self.last > SILENCE:  # what was known is not known any more
+        if detection.end - self.last > SILENCE:  # what was known is not known any more
             self.wake()
             return self._awake
-        levels: dict[str | None, float] = {None: detection.motion}
-        levels.update(detection.scores)
-        for watch in [watch for watch, sleep in self._asleep.items() if not sleep.lasts(at, levels)]:
+        if self._all.lasts(detection):
+            return self._awake
+        for watch in [watch for watch, sleep in self._asleep.items() if not sleep.lasts(detection)]:
             del self._asleep[watch]
             watch.catch_up(self.last)
         self._calm = 0
@@ -73,8 +53,8 @@ class Line:
         self.last = at
         return True
 
-    def calm(self) -> tuple[float, tuple[Band, ...]] | None:
-        """Until when all sleep, as long as all levels stay in the bands; None if somebody is awake."""
+    def calm(self) -> Sleep | None:
+        """The sleep of all; None if somebody is awake."""
         return None if self._awake else self._all
 
     def settle(self) -> None:
@@ -84,10 +64,10 @@ class Line:
             return
         found = {watch: until for watch in self._awake if (until := watch.rests()) > self.last}
         if found:
-            new = {watch: _Sleep(until, watch.resting.bands()) for watch, until in found.items()}
+            new = {watch: watch.resting.sleep(until) for watch, until in found.items()}
             self._asleep |= new
             self._awake = tuple([watch for watch in self._awake if watch not in new])
-            self._all = _all_of([self._all, *new.values()])
+            self._all = joint([self._all, *new.values()])
 
     def wake(self) -> None:
         """Let all be evaluated again, as if they had been all the time."""
@@ -96,21 +76,9 @@ class Line:
         self._asleep.clear()
         self._change()
 
-    def _lasts(self, detection: Detection) -> bool:
-        until, bands = self._all
-        at = detection.end
-        if not at < until or at - self.last > SILENCE:
-            return False
-        scores = detection.scores
-        for event, floor, ceiling in bands:
-            level = detection.motion if event is None else scores.get(event, nan)
-            if not floor <= level < ceiling:
-                return False
-        return True
-
     def _change(self) -> None:
         self._awake = tuple([watch for watch in self.watches if watch not in self._asleep])
-        self._all = _all_of(self._asleep.values())
+        self._all = joint(self._asleep.values())
 
 
 def calm_of(lines: Mapping[str | None, Line]) -> Calm:
@@ -128,8 +96,3 @@ def pass_over(lines: Mapping[str | None, Line], lull: Lull) -> None:
         line.last = passed.last
         for vigil in line.vigils:
             vigil.catch_up(passed.last, lull.model)
-
-
-def _all_of(sleeps: Collection[_Sleep]) -> _Sleep:
-    until = min((sleep.until for sleep in sleeps), default=inf)
-    return _Sleep(until, narrowest([band for sleep in sleeps for band in sleep.bands]))

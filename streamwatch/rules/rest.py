@@ -11,13 +11,30 @@ holds was last seen to hold is told at the end of the rest (``catch_up``).
 A condition that must hear everything (``anomaly`` learns from each detection), or cannot say, is never at rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import inf
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from math import inf, nan
 from typing import Any, NamedTuple
 
+from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Condition
 
-__all__ = ["ALWAYS", "NEVER", "Band", "Rest", "Resting", "narrowest", "rest_of", "rest_of_all"]
+__all__ = [
+    "ALWAYS",
+    "CALM",
+    "NEVER",
+    "Band",
+    "Rest",
+    "Resting",
+    "Sleep",
+    "joint",
+    "narrowest",
+    "rest_of",
+    "rest_of_all",
+]
+
+
+CALM = 3
+"""Detections in a row that wake nobody, before anybody sleeps again: levels that leap about let nobody sleep."""
 
 
 class Rest(NamedTuple):
@@ -41,6 +58,30 @@ class Band(NamedTuple):
     ceiling: float
 
 
+class Sleep(NamedTuple):
+    """Until when (UTC s, exclusive) nothing need be evaluated, as long as all levels stay in ``bands``."""
+
+    until: float
+    bands: tuple[Band, ...]
+
+    def lasts(self, detection: Detection) -> bool:
+        """Whether ``detection`` changes nothing; it may if a level is not there, or not a number."""
+        if not detection.end < self.until:
+            return False
+        scores = detection.scores
+        for event, floor, ceiling in self.bands:
+            level = detection.motion if event is None else scores.get(event, nan)
+            if not floor <= level < ceiling:
+                return False
+        return True
+
+
+def joint(sleeps: Collection[Sleep]) -> Sleep:
+    """What lasts as long as each of ``sleeps``."""
+    until = min((sleep.until for sleep in sleeps), default=inf)
+    return Sleep(until, narrowest([band for sleep in sleeps for band in sleep.bands]))
+
+
 def rest_of(condition: Condition) -> Rest:
     """That of ``condition``; NEVER if it has no ``rest``."""
     rest = getattr(condition, "rest", None)
@@ -60,21 +101,22 @@ def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decis
 class Resting:
     """``condition`` seen from the side of its rest; what is inside it must stay the same conditions."""
 
-    __slots__ = ("_bands", "_catches", "_condition")
+    __slots__ = ("_bands", "_catches", "_condition", "possible")
 
     def __init__(self, condition: Condition) -> None:
         parts = list(_all_inside(condition))
         self._condition = condition
+        self.possible = all(hasattr(part, "rest") for part in parts)  # that it ever rests
         self._bands: list[Callable[[], Band]] = [part.band for part in parts if hasattr(part, "band")]
         self._catches: list[Callable[[float], None]] = [part.catch_up for part in parts if hasattr(part, "catch_up")]
 
     def until(self) -> float:
         """Until when (UTC s) it may rest from now on; -inf: not at all."""
-        return min(rest_of(self._condition))
+        return min(rest_of(self._condition)) if self.possible else -inf
 
-    def bands(self) -> tuple[Band, ...]:
-        """Where the levels that it looks at must stay meanwhile."""
-        return tuple([band() for band in self._bands])
+    def sleep(self, until: float) -> Sleep:
+        """It rests ``until`` then at most."""
+        return Sleep(until, tuple([band() for band in self._bands]))
 
     def catch_up(self, at: float) -> None:
         """The rest is over; the last detection that was not heard was at ``at``."""

@@ -92,7 +92,7 @@ def test_knows_nothing_after_a_reset(when: object) -> None:
 def test_looks_at_the_levels_inside() -> None:
     running = condition({"any": [ABSENT, {"all": [FIGHT, {"not": MOVES}]}]})
     running.observe(detection(0, 0.9, motion=0.4))
-    assert list(Resting(running).bands()) == [
+    assert list(Resting(running).sleep(inf).bands) == [
         Band("fall", 0.6, inf),
         Band("fight", -inf, 0.7),
         Band(None, -inf, 0.5),
@@ -149,5 +149,5 @@ class Foreign:
 
 def test_what_cannot_say_never_rests() -> None:
     assert rest_of(Foreign()) == NEVER
-    assert Resting(Foreign()).bands() == ()
+    assert Resting(Foreign()).until() == -inf
     assert NEVER < ALWAYS
