@@ -14,7 +14,7 @@ from streamwatch.rules.alert import to_payload
 from streamwatch.rules.backtest import Entry, Replay, compare, longest_quiet, replay, sweep
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.duration import parse_duration
-from streamwatch.rules.explain import Explanation, explain
+from streamwatch.rules.explain import Explanation, explain, horizon
 from streamwatch.rules.loading import load_rules
 from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.rules.truth import Truth, judge
@@ -34,7 +34,6 @@ __all__ = [
     "write_report",
 ]
 
-HORIZON = 86400.0  # seconds before the moment in question that `explain` reads
 COLUMNS = ("camera", "start_s", "end_s", "label")
 
 
@@ -123,21 +122,25 @@ def backtest(
 
 
 def explain_rule(log: ScoreFolder, rules: Sequence[Path], name: str, camera: str | None, at: float) -> Explanation:
-    """Why rule ``name`` fired or did not at ``at``; reads the day before. Raises SourceError, ConfigError."""
+    """Why rule ``name`` fired or did not at ``at``; reads as far back as the rule may remember.
+
+    Raises SourceError, ConfigError.
+    """
     vocabulary = log.vocabulary()
     loaded = load_rules(rules, vocabulary)
     rule = next((rule for rule in loaded if rule.name == name), None)
     if rule is None:
         raise ConfigError(f"no rule is named {name!r} (known: {', '.join(rule.name for rule in loaded)})")
     watched = tuple(camera for camera in vocabulary.cameras if rule.watches(camera))
+    since = at - horizon(rule, loaded)
     if rule.scope == "site":
-        return explain(log.rows(None, at - HORIZON), rule, loaded, ", ".join(watched), at)
+        return explain(log.rows(None, since), rule, loaded, ", ".join(watched), at)
     if camera is None and len(watched) != 1:
         raise ConfigError(f"rule {name} watches {', '.join(watched) or 'no camera of the log'}: say which by --camera")
     if camera is not None and camera not in watched:
         raise ConfigError(f"rule {name} does not watch {camera!r} (it watches {', '.join(watched) or 'none'})")
     chosen = camera or watched[0]
-    return explain(log.rows(chosen, at - HORIZON), rule, loaded, chosen, at)
+    return explain(log.rows(chosen, since), rule, loaded, chosen, at)
 
 
 def read_truth(path: Path) -> tuple[Truth, ...]:

@@ -12,12 +12,14 @@ cannot reach a rank that it has not seen enough for: 0.999 takes a thousand scor
 all it sees, also while it holds: what lasts becomes usual. Seconds in a row are alike, so 0.999 is not one alarm in a
 thousand seconds but one stretch of 86 s a day on a camera whose days are alike, or many short ones; use ``for``.
 
-What was learnt survives gaps and silences, but not a restart, nor a change of the rule's text: then it warms up anew.
+What was learnt survives gaps, silences and restarts (``learnt``; what was seen in between is not made up for), but not
+a change of the rule's text: then it warms up anew.
 No score is involved: there is no evidence.
 """
 
 from dataclasses import dataclass
 from math import exp, inf, isfinite
+from struct import calcsize, pack, unpack_from
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -114,6 +116,18 @@ class AnomalyCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def learnt(self) -> bytes:
+        """What is usual, and how much was seen."""
+        return pack("<d", self._known) + self._baseline.to_bytes()
+
+    def recall(self, learnt: bytes) -> None:
+        """Go on from there. Raises ValueError for what cannot be."""
+        known = float(unpack_from("<d", learnt)[0]) if len(learnt) >= calcsize("<d") else -1.0
+        if not 0 <= known < inf:
+            raise ValueError("what was learnt cannot be read: not the seconds seen")
+        self._baseline = Baseline.from_bytes(learnt[calcsize("<d") :])
+        self._known = known
 
     def reset(self) -> None:
         self._active = None

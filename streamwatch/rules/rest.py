@@ -101,11 +101,12 @@ def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decis
 class Resting:
     """``condition`` seen from the side of its rest; what is inside it must stay the same conditions."""
 
-    __slots__ = ("_bands", "_catches", "_condition", "possible")
+    __slots__ = ("_bands", "_catches", "_condition", "parts", "possible")
 
     def __init__(self, condition: Condition) -> None:
-        parts = list(_all_inside(condition))
         self._condition = condition
+        parts = tuple(_all_inside(condition))
+        self.parts: tuple[Condition, ...] = parts
         self.possible = all(hasattr(part, "rest") for part in parts)  # that it ever rests
         self._bands: list[Callable[[], Band]] = [part.band for part in parts if hasattr(part, "band")]
         self._catches: list[Callable[[float], None]] = [part.catch_up for part in parts if hasattr(part, "catch_up")]

@@ -9,9 +9,11 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
 from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.crew import Crew
 from streamwatch.rules.inhibition import evaluated
 from streamwatch.rules.line import Line, calm_of, pass_over
 from streamwatch.rules.lull import Calm, Lull
+from streamwatch.rules.memory import Learnt
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.snooze import Snoozes
@@ -37,18 +39,13 @@ class Watches:
     def __init__(self, rules: Iterable[Rule], salt: str, lateness: float, across: bool = False) -> None:
         self.rules = tuple(rules)
         self._across = across
-        self._ordered, self._mute = evaluated(self.rules, across)
+        ordered, self._mute = evaluated(self.rules, across)
+        self._crew = Crew(self.rules, ordered, salt)
         self.errors: dict[str, int] = {}  # rule → evaluations that raised
         self.last_errors: dict[str, str] = {}
         self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
-        self._salt = salt
-        self._salts = {
-            rule.name: salt for rule in self.rules
-        }  # another each time a rule comes anew: no id is used twice
-        self._replaced = 0  # times
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
-        self._shared: dict[str, Watch] = {}  # of rules that join cameras
         self._lines: dict[str, dict[str | None, Line]] = {}
         self._states = States()
         self._hearing: tuple[str, ...] = ()  # cameras whose state some rule wants to hear
@@ -136,15 +133,10 @@ class Watches:
             return () if now == watch.rule.rule_hash else watch.close(at, "removed" if now is None else "changed")
 
         alerts = self._each(self._all(), retire)  # loud or mute as they were
-        self._replaced += 1
-        kept = {rule.name: self._salts[rule.name] for rule in self.rules if rule.rule_hash == hashes.get(rule.name)}
-        self._salts = {name: kept.get(name, f"{self._salt} {self._replaced}") for name in hashes}
-        self.rules, self._ordered, self._mute = given, ordered, mute
-        self._shared = {name: watch for name, watch in self._shared.items() if name in hashes}
-        for shared in self._shared.values():
-            shared.inhibited_by(())
-        self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
-        self._vigils = {camera: self._vigil(camera, vigils) for camera, vigils in self._vigils.items()}
+        self.rules, self._mute = given, mute
+        self._crew.replace(given, ordered)
+        self._watches = {camera: self._crew.watches(camera, watches) for camera, watches in self._watches.items()}
+        self._vigils = {camera: self._crew.vigils(camera, vigils) for camera, vigils in self._vigils.items()}
         self._everyone = None
         self._states.settle()
         for camera, state, _ in self._states:
@@ -163,6 +155,12 @@ class Watches:
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         return self._each(self._all(), lambda watch: watch.close(at, reason))
+
+    def remember(self, known: Iterable[Learnt]) -> None:
+        self._crew.remember(known)
+
+    def learnt(self) -> Iterable[Learnt]:
+        return self._crew.memory.of(watch for watches in self._watches.values() for watch in watches)
 
     def incidents(self) -> tuple[Incident, ...]:
         loud = (each for each in self._all() if each.rule.name not in self._mute)
@@ -185,7 +183,7 @@ class Watches:
         States are heard with the time that passes next.
         """
         self._snoozes = other._snoozes
-        self._salts, self._replaced = other._salts, other._replaced
+        self._crew.follow(other._crew)
         for camera, state, told in other._states:
             self._open(camera, STATUS)
             self._states.change(camera, state, told)
@@ -222,7 +220,7 @@ class Watches:
 
     def _all(self) -> Sequence[Watch | Vigil]:
         if self._everyone is None:  # kept, since each tick asks: thousands, of which hardly any is due
-            found: list[Watch | Vigil] = [*self._shared.values()]
+            found: list[Watch | Vigil] = [*self._crew.shared.values()]
             for camera, watches in self._watches.items():
                 found += [watch for watch in watches if watch.camera]
                 found += self._vigils[camera]
@@ -236,8 +234,8 @@ class Watches:
 
     def _open(self, camera: str, zone: str | None) -> Line:
         if camera not in self._watches:
-            self._watches[camera] = self._watch(camera, ())
-            self._vigils[camera] = self._vigil(camera, ())
+            self._watches[camera] = self._crew.watches(camera)
+            self._vigils[camera] = self._crew.vigils(camera)
             self._everyone = None
             if self.snoozes:
                 self.rouse(-inf)
@@ -252,44 +250,9 @@ class Watches:
         line.last = last
         return line
 
-    def _watch(self, camera: str, before: Iterable[Watch]) -> tuple[Watch, ...]:
-        """A watch on ``camera`` for each rule; of those from ``before`` that whose rule is unchanged."""
-        former = {watch.rule.name: watch for watch in before}
-        named: dict[str, Watch] = {}
-        for rule in self._ordered:
-            if rule.watches(camera):
-                inhibitors = tuple(named[name] for name in rule.inhibited_by if name in named)
-                earlier = former.get(rule.name)
-                if rule.scope == "site":
-                    named[rule.name] = self._joint(rule, inhibitors)
-                elif earlier is not None and earlier.rule.rule_hash == rule.rule_hash:
-                    earlier.inhibited_by(inhibitors)
-                    named[rule.name] = earlier
-                else:
-                    watch = named[rule.name] = Watch(rule, camera, self._salts[rule.name], inhibitors)
-                    if earlier is not None:
-                        watch.follow(earlier)
-        return tuple(named.values())
-
-    def _joint(self, rule: Rule, inhibitors: tuple[Watch, ...]) -> Watch:
-        """The one watch of ``rule`` on all cameras; from now on ``inhibitors`` inhibit it too."""
-        watch = earlier = self._shared.get(rule.name)
-        if watch is None or watch.rule.rule_hash != rule.rule_hash:
-            watch = self._shared[rule.name] = Watch(rule, "", self._salts[rule.name])
-            if earlier is not None:
-                watch.follow(earlier)
-        watch.inhibited_by(inhibitors, further=True)
-        return watch
-
     def _loud(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         """``alerts`` without those of rules that are evaluated here for what they inhibit alone."""
         return tuple(alert for alert in alerts if alert.rule not in self._mute)
-
-    def _vigil(self, camera: str, before: Iterable[Vigil]) -> tuple[Vigil, ...]:
-        """Likewise of the rules that must not lose sight of ``camera``."""
-        former = {(vigil.rule.name, vigil.rule.rule_hash): vigil for vigil in before}
-        wanted = (rule for rule in self._ordered if rule.no_data == "alert" and rule.watches(camera))
-        return tuple(former.get((r.name, r.rule_hash)) or Vigil(r, camera, self._salts[r.name]) for r in wanted)
 
     def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
         name = watch.rule.name
