@@ -28,6 +28,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.baseline import Baseline
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.duration import Duration
+from streamwatch.rules.hysteresis import fault_of_off
 from streamwatch.rules.node import Node
 
 __all__ = ["SMOOTH", "Anomaly", "AnomalyCondition", "parse_anomaly"]
@@ -47,8 +48,8 @@ class _AnomalyKeys(BaseModel):
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "_AnomalyKeys":
-        if self.off is not None and self.off >= self.anomaly:
-            raise ValueError(f"off ({self.off:g}) must be below anomaly ({self.anomaly:g})")
+        if fault := fault_of_off("anomaly", self.anomaly, self.off):
+            raise ValueError(fault)
         return self
 
 
@@ -153,7 +154,6 @@ class AnomalyCondition:
 def parse_anomaly(node: Node) -> Anomaly:
     """The operator from its mapping. Raises RuleError."""
     keys = node.read(_AnomalyKeys)
-    if keys.zone is not None:
-        node.require(node.vocabulary.fault_of_zone(keys.zone, node.cameras), "zone")
+    node.require_zone(keys.zone)
     off = max(1.0 - 10.0 * (1.0 - keys.anomaly), 0.5 * keys.anomaly) if keys.off is None else keys.off
     return Anomaly(keys.anomaly, off, keys.least, keys.warm_up, keys.zone)

@@ -56,6 +56,11 @@ class Node:
             raise RuleError(f"{self.where}.{key}: must be a list of 1 to {MAX_PARTS} conditions")
         return tuple(self.parse(value, f"{self.where}.{key}[{i}]", self.cameras) for i, value in enumerate(values))
 
+    def require_zone(self, zone: str | None) -> None:
+        """Refuse a ``zone`` that no camera of the rule has."""
+        if zone is not None:
+            self.require(self.vocabulary.fault_of_zone(zone, self.cameras), "zone")
+
     def require(self, fault: str | None, key: str) -> None:
         """Refuse what stands under ``key`` if there is a ``fault``."""
         if fault is not None:

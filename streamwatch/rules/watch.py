@@ -292,8 +292,8 @@ class Watch:
         if stretch is None or not stretch.announced:
             return _NOTHING
         self._ended_since = stretch.since
-        if stretch.opened is None:
+        if stretch.told and stretch.opened is None:  # what nobody was told of holds nothing back
             self._hushed = at + self.rule.cooldown
-        else:
+        elif stretch.told:
             self._cooled = at + self.rule.cooldown
         return (self._herald.end(at, stretch, reason),)

@@ -53,3 +53,10 @@ def test_requires() -> None:
     node().require(None, "event")
     with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when\.event: is odd"):
         node().require("is odd", "event")
+
+
+def test_requires_a_zone_that_is_there() -> None:
+    node().require_zone(None)
+    node().require_zone("gate")
+    with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when\.zone: .*did you mean 'gate'"):
+        node().require_zone("gat")
