@@ -245,6 +245,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         keys = found["loc"]
         path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
         message = found["msg"].removeprefix("Value error, ")
+        if found["type"] == "tuple_type":
+            message = "must be a list, such as [a, b]"
         if found["type"] == "extra_forbidden":
             message = "unknown key" + nearest(str(keys[-1]), _keys(model, keys[:-1]))
         lines.append(f"{where}: {path}: {message}" if path else f"{where}: {message}")

@@ -31,7 +31,15 @@ class Node:
     parse: Callable[[object, str, tuple[str, ...]], Term]
 
     def read(self, model: type[M]) -> M:
-        """The mapping as ``model``. Raises RuleError with every fault found."""
+        """The mapping as ``model``. Raises RuleError with every fault found.
+
+        A truth value is no number: ``on: true`` is a slip, not 1.
+        """
+        for name, field in model.model_fields.items():
+            key = field.alias or name
+            value = self.mapping.get(key)
+            if isinstance(value, bool) and field.annotation is not bool:
+                raise RuleError(f"{self.where}.{key}: must not be {str(value).lower()}")
         try:
             return model.model_validate(self.mapping)
         except ValidationError as error:

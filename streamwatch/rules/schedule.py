@@ -34,6 +34,7 @@ __all__ = ["DAYS", "Schedule", "ScheduleCondition", "parse_schedule"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _MIDNIGHT = 24 * 60
+_NO_ZONES = frozenset(("localtime", "posix", "right"))  # can be read, but: another on each machine; by leap seconds
 _EARLIEST, _LATEST = -6e10, 2.5e11  # what a calendar can name
 
 
@@ -57,9 +58,11 @@ def _day(value: str) -> str:
 
 def _zone(value: str) -> str:
     try:
+        if value.partition("/")[0] in _NO_ZONES:
+            raise ZoneInfoNotFoundError(value)
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = nearest(value, available_timezones())
+        hint = nearest(value, available_timezones() - _NO_ZONES)
         raise ValueError(f"{value[:64]!r} is no IANA time zone such as Europe/Berlin{hint}") from None
     return value
 
