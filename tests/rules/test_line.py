@@ -83,6 +83,12 @@ def test_stays_awake_while_it_holds() -> None:
     assert [feed(subject, t) for t in range(3)] == [["fall"]] * 3
 
 
+def test_stays_awake_until_a_cooldown_is_over() -> None:
+    running = book({"when": {"not": FALL}, "cooldown": "9s"})
+    alerts = [alert for t in range(20) for alert in running.observe(detection(t, 0.9 if t == 1 else 0.1))]
+    assert brief(alerts) == [("new", 0), ("end", 1), ("new", 10)]
+
+
 def test_remembers_as_far_as_its_conditions_do() -> None:
     subject = line({"when": {"k_of_n": FALL, "at_least": 3, "of": 3}})
     feed(subject, 0, fall=0.9)
