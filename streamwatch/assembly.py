@@ -15,6 +15,7 @@ from streamwatch.evidence.recorder import Outlet
 from streamwatch.folder import FolderLock
 from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer, read_token
+from streamwatch.learnt import LearntFile
 from streamwatch.mailbox import Mailbox
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
@@ -109,7 +110,9 @@ class Assembly:
         outlet = Outlet(self.delivery.deliver, self.sink.snapshot)
         self.evidence = Keeper(config, outlet, metrics, self._now)
         book = RuleBook(plan.rules, salt=self.outbox.instance)
-        self.evaluation = Evaluation(book, self.evidence.deliver, metrics, self._now, scores)
+        learnt = LearntFile(config.data_dir)
+        learnt.recall(book)
+        self.evaluation = Evaluation(book, self.evidence.deliver, metrics, self._now, scores, learnt)
         self.evaluation.end(self.outbox.left_open())
         self.orders = Orders(self.evaluation, self._states, self.sink.answer, self.sink.snoozed)
         self.sink.on_order = self.orders.request

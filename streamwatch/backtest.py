@@ -11,9 +11,10 @@ from typing import Any
 from streamwatch.config import Config
 from streamwatch.errors import ConfigError, SourceError, StreamwatchError
 from streamwatch.rules.alert import to_payload
-from streamwatch.rules.backtest import Replay, compare, longest_quiet, replay, sweep
+from streamwatch.rules.backtest import Entry, Replay, compare, longest_quiet, replay, sweep
+from streamwatch.rules.book import RuleBook
 from streamwatch.rules.duration import parse_duration
-from streamwatch.rules.explain import Explanation, explain
+from streamwatch.rules.explain import Explanation, explain, horizon
 from streamwatch.rules.loading import load_rules
 from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.rules.truth import Truth, judge
@@ -21,6 +22,7 @@ from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.in_force import FILE, InForce, read
 from streamwatch.sinks.score_block import Row, time_of
 from streamwatch.sinks.score_files import cameras, names, newest, read_rows
+from streamwatch.skim import skim
 
 __all__ = [
     "ScoreFolder",
@@ -32,7 +34,6 @@ __all__ = [
     "write_report",
 ]
 
-HORIZON = 86400.0  # seconds before the moment in question that `explain` reads
 COLUMNS = ("camera", "start_s", "end_s", "label")
 
 
@@ -58,6 +59,10 @@ class ScoreFolder:
             if i % 5000 == 0:
                 self.progress(time_of(row))
             yield row
+
+    def skim(self, book: RuleBook) -> Iterator[Entry]:
+        """What ``book`` must hear of it, in order. Raises SourceError."""
+        return skim(self.folder, book, self.since, self.progress)
 
     def in_force(self) -> Sequence[InForce]:
         """Which rules were in force meanwhile, as far as is known. Raises SourceError."""
@@ -90,12 +95,12 @@ def backtest(
     vocabulary = log.vocabulary()
     loaded = load_rules(rules, vocabulary)
     old = load_rules(against, vocabulary) if against else ()
-    found = replay(log.rows(), loaded)
+    found = replay(log.skim, loaded)
     report = _report(found, loaded)
     report["hash"] = hash_of(loaded)
     report["in_force"] = [asdict(entry) for entry in log.in_force()]
     if against:
-        added, gone, changed = compare(replay(log.rows(), old).firings, found.firings)
+        added, gone, changed = compare(replay(log.skim, old).firings, found.firings)
         report["against"] = {
             "added": [asdict(firing) for firing in added],
             "gone": [asdict(firing) for firing in gone],
@@ -112,26 +117,30 @@ def backtest(
             for judgement in judge(found.firings, truths, found.coverage)
         ]
     if swept:
-        report["sweep"] = [asdict(level) for level in sweep(log.rows(), loaded)]
+        report["sweep"] = [asdict(level) for level in sweep(log.skim, loaded)]
     return report
 
 
 def explain_rule(log: ScoreFolder, rules: Sequence[Path], name: str, camera: str | None, at: float) -> Explanation:
-    """Why rule ``name`` fired or did not at ``at``; reads the day before. Raises SourceError, ConfigError."""
+    """Why rule ``name`` fired or did not at ``at``; reads as far back as the rule may remember.
+
+    Raises SourceError, ConfigError.
+    """
     vocabulary = log.vocabulary()
     loaded = load_rules(rules, vocabulary)
     rule = next((rule for rule in loaded if rule.name == name), None)
     if rule is None:
         raise ConfigError(f"no rule is named {name!r} (known: {', '.join(rule.name for rule in loaded)})")
     watched = tuple(camera for camera in vocabulary.cameras if rule.watches(camera))
+    since = at - horizon(rule, loaded)
     if rule.scope == "site":
-        return explain(log.rows(None, at - HORIZON), rule, loaded, ", ".join(watched), at)
+        return explain(log.rows(None, since), rule, loaded, ", ".join(watched), at)
     if camera is None and len(watched) != 1:
         raise ConfigError(f"rule {name} watches {', '.join(watched) or 'no camera of the log'}: say which by --camera")
     if camera is not None and camera not in watched:
         raise ConfigError(f"rule {name} does not watch {camera!r} (it watches {', '.join(watched) or 'none'})")
     chosen = camera or watched[0]
-    return explain(log.rows(chosen, at - HORIZON), rule, loaded, chosen, at)
+    return explain(log.rows(chosen, since), rule, loaded, chosen, at)
 
 
 def read_truth(path: Path) -> tuple[Truth, ...]:

@@ -99,9 +99,7 @@ class CameraConfig(_Model):
     url: Annotated[SecretUrl, BeforeValidator(_url, json_schema_input_type=str)]
     transport: Literal["tcp", "udp"] = "tcp"
     decode: Literal["all", "auto"] = "all"
-    deblock: Annotated[
-        bool, Field(description="false: H.264 without its loop filter, cheaper and a little different")
-    ] = True
+    deblock: Annotated[bool, Field(description="false: H.264 without its loop filter, a little different")] = True
     enabled: bool = True
     open_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
     read_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0
@@ -274,6 +272,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         keys = found["loc"]
         path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
         message = found["msg"].removeprefix("Value error, ")
+        if found["type"] == "tuple_type":
+            message = "must be a list, such as [a, b]"
         if found["type"] == "extra_forbidden":
             message = "unknown key" + nearest(str(keys[-1]), _keys(model, keys[:-1]))
         lines.append(f"{where}: {path}: {message}" if path else f"{where}: {message}")

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from streamwatch.errors import OrderError, SinkError
+from streamwatch.learnt import LearntFile
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert
@@ -59,8 +60,9 @@ class Evaluation:
     """Owns the rule book. ``put`` blocks while the queue is full; ``run`` is the rules thread's body.
 
     ``deliver`` keeps an alert for good; while it raises SinkError, alerts wait in memory, in order. ``now`` gives
-    UTC seconds by the cameras' clock. ``scores`` keeps what was evaluated, after its alerts are on their way.
-    ``on_snoozes`` hears on the rules thread which snoozes are in force, first that there are none.
+    UTC seconds by the cameras' clock. ``scores`` keeps what was evaluated, after its alerts are on their way, and
+    ``learnt`` what rules learn from it. ``on_snoozes`` hears on the rules thread which snoozes are in force, first
+    that there are none.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Evaluation:
         metrics: Metrics,
         now: Callable[[], float] = time.time,
         scores: ScoreLog | None = None,
+        learnt: LearntFile | None = None,
     ) -> None:
         self._now = now
         self._book = book
         self._deliver = deliver
         self._metrics = metrics
         self._scores = scores
+        self._learnt = learnt
         self._queue: queue.Queue[Detection | Gap | CameraState | _Replacement | _Wake] = queue.Queue(maxsize=QUEUE)
         self._orders: queue.Queue[_Given] = queue.Queue(maxsize=ORDERS)
         self.on_snoozes: Callable[[Sequence[Snoozed]], None] = lambda snoozes: None
@@ -151,6 +155,8 @@ class Evaluation:
                 self._turn(0.01 if stop.is_set() else SLICE if self._backlog else TICK)
             self._keep(self._book.close(self._now(), "shutdown"))
             self._insist()
+            if self._learnt is not None:
+                self._learnt.write(self._book)
         finally:
             self._done.set()
             while not self._orders.empty():
@@ -169,6 +175,8 @@ class Evaluation:
             self._keep(self._book.tick(self._now()))
             if self._scores is not None:
                 self._scores.tick(self._now())
+            if self._learnt is not None:
+                self._learnt.tick(self._book, self._now())
         self._carry_out()
         if self._backlog:
             self._store()

@@ -177,6 +177,20 @@ def test_one_moment_is_explained(folder: Path) -> None:
             explain_rule(log, paths, name, camera, T0)
 
 
+def test_what_happened_days_ago_explains_the_moment(tmp_path: Path) -> None:
+    """Three falls in a week, the first more than a day before."""
+    log = ScoreLog(tmp_path / "scores")
+    for begin in (0, 30 * 3600, 60 * 3600):
+        for i in range(10):
+            at = T0 + begin + i
+            log.add(Detection("dock", at - 16, at, None, {"fall": 0.9 if i == 5 else 0.1}, 0.1, 1.0, MODEL))
+    log.close()
+    text = "rules: [{alert: often, when: {count: {event: fall, on: 0.5}, in: 7d, at_least: 3}, keep_firing_for: 1m}]"
+    (tmp_path / "r.yml").write_text(text)
+    found = explain_rule(ScoreFolder(tmp_path / "scores"), [tmp_path / "r.yml"], "often", "dock", T0 + 60 * 3600 + 8)
+    assert found.state() == "firing"
+
+
 def test_moments_and_spans_as_they_are_typed() -> None:
     assert parse_at("83.5") == 83.5
     assert (

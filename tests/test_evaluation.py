@@ -15,6 +15,7 @@ import pytest
 from streamwatch.document import parse_document
 from streamwatch.errors import SinkError
 from streamwatch.evaluation import QUEUE, RETRY, Evaluation
+from streamwatch.learnt import LearntFile
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 from streamwatch.rules.alert import Alert, AlertType
@@ -379,6 +380,7 @@ _KILLED = """
 import sys, time
 from pathlib import Path
 from streamwatch.evaluation import Evaluation
+from streamwatch.learnt import LearntFile
 from streamwatch.metrics import Metrics
 from streamwatch.sinks.store import SqliteOutbox
 from streamwatch.worker import Worker
@@ -429,3 +431,19 @@ def test_what_a_killed_run_left_open_is_ended_by_the_next(tmp_path: Path) -> Non
     assert metrics.registry.get_sample_value(
         "streamwatch_incidents_active", {"camera": "dock", "rule": "fight"}
     ) == 0  # fmt: skip
+
+
+def test_what_rules_learn_outlives_the_process(tmp_path: Path) -> None:
+    text = "rules: [{alert: walk, when: {anomaly: 0.99, warm_up: 1h}}]"
+    running = RuleBook(rules(text), salt="test")
+    for t in range(0, 4000, 2):
+        running.observe(dataclasses.replace(detection(1e9 + t, 0.1), motion=0.6))
+    learnt = LearntFile(tmp_path)
+    evaluation = Evaluation(running, lambda alert: None, Metrics(), learnt=learnt)
+    worker = Worker("rules", evaluation.run)
+    worker.start()
+    worker.stop()
+    assert worker.join(20)
+    again = RuleBook(rules(text), salt="test")
+    LearntFile(tmp_path).recall(again)
+    assert again.learnt() == running.learnt() != ()

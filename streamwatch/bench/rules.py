@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 DAY = 86_400
+LASTS = 600  # seconds of the streams: what counts within ten minutes comes round once
 CAMERAS = 100
 EVENTS = ("fall", "fight", "shoplifting")
 T0 = 1_767_571_200.0  # a Monday, UTC
@@ -77,7 +78,7 @@ def timed_rules() -> Document:
 def measure_rules(seconds: float) -> RuleFigures:
     """Takes about ``seconds``, and as long to make the detections."""
     cameras = [f"cam-{i}" for i in range(CAMERAS)]
-    quiet, mixed = [list(_stream(cameras, 200, rate)) for rate in (0.0, _RATE)]
+    quiet, mixed = [list(_stream(cameras, LASTS, rate)) for rate in (0.0, _RATE)]
     each = seconds / 4
     return RuleFigures(
         *(_rate(rules, stream, cameras, each) for rules in (simple_rules(), timed_rules()) for stream in (quiet, mixed))
@@ -87,7 +88,7 @@ def measure_rules(seconds: float) -> RuleFigures:
 def measure_backtest(days: int, cameras: int, seconds: int = DAY) -> tuple[float, int]:
     """CPU seconds to backtest a log of so many days of ``seconds`` and cameras, 20 rules; and its detections.
 
-    The log is written to disk and read from there, as `rules backtest` does.
+    The log is written to disk as a live one, in blocks of some 50 s, and read from there, as `rules backtest` does.
     """
     with tempfile.TemporaryDirectory(prefix="streamwatch-bench-") as name:
         folder, rules = Path(name) / "scores", Path(name) / "rules.yml"
@@ -95,7 +96,10 @@ def measure_backtest(days: int, cameras: int, seconds: int = DAY) -> tuple[float
         names = [f"cam-{i}" for i in range(cameras)]
         log = ScoreLog(folder)
         for day in range(days):
-            log.take(_stream(names, seconds, 1 / 7200, seed=day, start=T0 + day * DAY))
+            for detection in _stream(names, seconds, 1 / 7200, seed=day, start=T0 + day * DAY):
+                log.add(detection)
+                if detection.camera == names[-1]:
+                    log.tick(detection.end)
         log.close()
         began = time.process_time()
         report = backtest(ScoreFolder(folder), [rules])
@@ -113,7 +117,7 @@ def compare_with_library(seconds: float) -> float | None:
     except ModuleNotFoundError:
         return None
     cameras = [f"cam-{i}" for i in range(CAMERAS)]
-    stream = list(_stream(cameras, 20, _RATE))
+    stream = list(_stream(cameras, 200, _RATE))
     rows: list[Mapping[str, float]] = [detection.scores for detection in stream]
     texts = [f"{EVENTS[i % len(EVENTS)]} >= {0.6 + 0.015 * i}" for i in range(20)]
     rules = [rule_engine.Rule(text) for text in texts]
@@ -155,7 +159,10 @@ def _repeat(call: Callable[[], int], seconds: float) -> float:
 
 
 def _stream(cameras: Sequence[str], seconds: int, rate: float, seed: int = 1, start: float = T0) -> Iterator[Detection]:
-    """One detection a second and camera; high scores begin at ``rate`` a second and last some seconds."""
+    """One detection a second and camera; high scores begin at ``rate`` a second and last some seconds.
+
+    Scores and motion are noisy as real ones are, lest a log of them be packed to nothing.
+    """
     chance = random.Random(seed)
     high = dict.fromkeys(cameras, ("", 0))
     for second in range(seconds):
@@ -164,6 +171,6 @@ def _stream(cameras: Sequence[str], seconds: int, rate: float, seed: int = 1, st
             event, left = high[camera]
             if left == 0 and chance.random() < rate:
                 event, left = chance.choice(EVENTS), _EPISODE
-            scores = {name: 0.95 if left and name == event else 0.02 for name in EVENTS}
+            scores = {name: 0.95 if left and name == event else 0.1 * chance.random() for name in EVENTS}
             high[camera] = event, max(0, left - 1)
-            yield Detection(camera, at - 16, at, None, scores, 3.0 if left else 0.1, 1.0, _MODEL)
+            yield Detection(camera, at - 16, at, None, scores, 3.0 if left else 0.2 * chance.random(), 1.0, _MODEL)

@@ -98,12 +98,14 @@ def explain(
     from streamwatch import backtest as library
     from streamwatch.config import load_config
     from streamwatch.plan import shipped_rules
+    from streamwatch.progress import progress
     from streamwatch.report import explanation_lines
 
     try:
         moment = library.parse_at(at)
-        log = library.ScoreFolder(scores, site=load_config(config) if config else None)
-        found = library.explain_rule(log, rules or [shipped_rules()], rule, camera, moment)
+        with progress("the log") as show:
+            log = library.ScoreFolder(scores, progress=show, site=load_config(config) if config else None)
+            found = library.explain_rule(log, rules or [shipped_rules()], rule, camera, moment)
     except StreamwatchError as error:
         fail(error)
     for line in explanation_lines(found):

@@ -59,8 +59,9 @@ earlier; severity stays as it was. It is in memory: a reload keeps it, with the 
 whoever publishes must leave them out, and they count no ``seq``. At its end an incident that still fires (or warns) is
 announced by its ``new``, at that time; one that had been announced before is told again by one ``update`` if there was
 anything to tell. The end of what was announced is always told, the end of what was not never. What nobody was told of
-inhibits nothing. A rule with ``on_cameras`` is snoozed as a whole only. A snooze outlives a reload, not a restart, and
-ends early if the clock given to ``tick`` was set back: then alerts come again.
+inhibits nothing and starts no ``cooldown``: after a snooze nothing is held back for what it withheld. A rule with
+``on_cameras`` is snoozed as a whole only. A snooze outlives a reload, not a restart, and ends early if the clock given
+to ``tick`` was set back: then alerts come again.
 
 **Severity.** ``escalate: [{after: 30s, severity: critical}]`` raises it on the first detection that matches so long
 after firing began; ``{count: 3, in: 1h, severity: critical}`` for the third incident of the rule on the camera to begin
@@ -84,11 +85,12 @@ step. ``count … in … at_least`` counts beginnings, and keeps the last ``at_l
 camera is fixed by its text.
 
 **Unusual.** ``anomaly`` ranks motion among what the camera itself showed at this hour of the day. Unknown until it
-has seen enough, it keeps what it learnt over gaps, not over restarts (``anomaly.py``).
+has seen enough, it keeps what it learnt over gaps, and over restarts as long as the rule's text is the same, if
+somebody carries it over (``book.learnt``, ``book.remember``; ``streamwatch run`` does).
 
 **Gaps, reconnects, restarts.** A gap or a silence of 10 s makes what *holds* unknown: hysteresis, ``k_of_n`` and
 ``absent`` start again. What has *happened* stays so: the steps matched and the beginnings counted survive both, until a
-clock set back. All is in memory: a restart forgets, acknowledgements and snoozes too.
+clock set back. All but what ``anomaly`` has learnt is in memory: a restart forgets, acknowledgements and snoozes too.
 
 **Reload.** ``book.replace(rules, now)`` puts other rules in force between two detections. A rule with the same name and
 ``rule_hash`` goes on as if nothing had happened: conditions, partial matches, pending and firing incidents, cooldown,
@@ -124,7 +126,8 @@ changes, and again at each whole second of time, as ``tick`` tells it. So ``came
 detected, and need a tick at least each 10 s: after a longer pause what was open ends with ``no_data`` and begins anew.
 A rule that joins ``camera`` with detections hears both in the order in which they are given to the book.
 
-**Sleep.** A rule whose scores are all low is not evaluated (see ``idle``). It makes no difference but speed.
+**Sleep.** A rule of one zone that does not hold is not evaluated while no level can change that (``rest.py``). It
+makes no difference but speed.
 
 **Faults.** A rule that raises is counted (``RuleBook.errors``, ``last_errors``), treated as after a gap, and
 evaluated again with the next detection; the others go on.

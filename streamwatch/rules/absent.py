@@ -14,6 +14,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import EPSILON, Condition, Evidence, Standing, Term, standing_of
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import Rest, rest_of
 
 __all__ = ["Absent", "AbsentCondition", "parse_absent"]
 
@@ -72,6 +73,12 @@ class AbsentCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return (self._part,)
+
+    def rest(self) -> Rest:
+        part = rest_of(self._part)
+        if self._since is None or self._now - self._since >= self._hold:
+            return Rest(part.same, min(part))
+        return Rest(min(part.same, self._since + self._hold - EPSILON), min(part))
 
     def reset(self) -> None:
         self._part.reset()

@@ -12,12 +12,14 @@ cannot reach a rank that it has not seen enough for: 0.999 takes a thousand scor
 all it sees, also while it holds: what lasts becomes usual. Seconds in a row are alike, so 0.999 is not one alarm in a
 thousand seconds but one stretch of 86 s a day on a camera whose days are alike, or many short ones; use ``for``.
 
-What was learnt survives gaps and silences, but not a restart, nor a change of the rule's text: then it warms up anew.
+What was learnt survives gaps, silences and restarts (``learnt``; what was seen in between is not made up for), but not
+a change of the rule's text: then it warms up anew.
 No score is involved: there is no evidence.
 """
 
 from dataclasses import dataclass
 from math import exp, inf, isfinite
+from struct import calcsize, pack, unpack_from
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -26,6 +28,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.baseline import Baseline
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.duration import Duration
+from streamwatch.rules.hysteresis import fault_of_off
 from streamwatch.rules.node import Node
 
 __all__ = ["SMOOTH", "Anomaly", "AnomalyCondition", "parse_anomaly"]
@@ -45,8 +48,8 @@ class _AnomalyKeys(BaseModel):
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "_AnomalyKeys":
-        if self.off is not None and self.off >= self.anomaly:
-            raise ValueError(f"off ({self.off:g}) must be below anomaly ({self.anomaly:g})")
+        if fault := fault_of_off("anomaly", self.anomaly, self.off):
+            raise ValueError(fault)
         return self
 
 
@@ -81,7 +84,7 @@ class AnomalyCondition:
         self._since = -inf
         self._seen = -inf
         self._level: float | None = None
-        self._rank = 0.0
+        self._rank: float | None = None
 
     def observe(self, detection: Detection) -> bool | None:
         at = detection.end
@@ -94,9 +97,10 @@ class AnomalyCondition:
         if not isfinite(at):
             return self._active
         level = self._smooth(detection.motion, at)
-        self._rank = self._baseline.rank(level, at)
+        # below ``least`` it does not hold, whatever the rank, which is then found only if somebody asks
+        self._rank = self._baseline.rank(level, at) if level >= self._term.least else None
         self._baseline.learn(level, at)
-        active = self._judge(level) if self._known >= self._term.warm_up else None
+        active = self._judge(self._rank) if self._known >= self._term.warm_up else None
         if active is not self._active:
             self._active, self._since = active, at
         return active
@@ -106,12 +110,25 @@ class AnomalyCondition:
 
     def standing(self) -> Standing:
         """Whether it holds, since when, and the rank against ``on``."""
-        return (
-            Standing(None) if self._active is None else Standing(self._active, self._since, self._rank, self._term.on)
-        )
+        if self._active is None or self._level is None:
+            return Standing(None)
+        rank = self._baseline.rank(self._level, self._seen) if self._rank is None else self._rank
+        return Standing(self._active, self._since, rank, self._term.on)
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def learnt(self) -> bytes:
+        """What is usual, and how much was seen."""
+        return pack("<d", self._known) + self._baseline.to_bytes()
+
+    def recall(self, learnt: bytes) -> None:
+        """Go on from there. Raises ValueError for what cannot be."""
+        known = float(unpack_from("<d", learnt)[0]) if len(learnt) >= calcsize("<d") else -1.0
+        if not 0 <= known < inf:
+            raise ValueError("what was learnt cannot be read: not the seconds seen")
+        self._baseline = Baseline.from_bytes(learnt[calcsize("<d") :])
+        self._known = known
 
     def reset(self) -> None:
         self._active = None
@@ -128,17 +145,15 @@ class AnomalyCondition:
         self._level, self._seen = level, at
         return level
 
-    def _judge(self, level: float) -> bool:
-        term = self._term
-        if level < term.least or self._rank < term.off:
+    def _judge(self, rank: float | None) -> bool:
+        if rank is None or rank < self._term.off:
             return False
-        return self._rank >= term.on or self._active is True
+        return rank >= self._term.on or self._active is True
 
 
 def parse_anomaly(node: Node) -> Anomaly:
     """The operator from its mapping. Raises RuleError."""
     keys = node.read(_AnomalyKeys)
-    if keys.zone is not None:
-        node.require(node.vocabulary.fault_of_zone(keys.zone, node.cameras), "zone")
+    node.require_zone(keys.zone)
     off = max(1.0 - 10.0 * (1.0 - keys.anomaly), 0.5 * keys.anomaly) if keys.off is None else keys.off
     return Anomaly(keys.anomaly, off, keys.least, keys.warm_up, keys.zone)

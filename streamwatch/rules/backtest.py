@@ -3,7 +3,7 @@
 The same rows and rules give the same result, byte for byte: time is that of the rows, nothing reads a clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
@@ -11,16 +11,34 @@ from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType, Cause, IncidentState
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.lull import Lull, begin_of
 from streamwatch.rules.rule import Rule
+from streamwatch.rules.sight import Coverage, Sight
 from streamwatch.rules.tree import events, with_threshold
 
-__all__ = ["LEVELS", "Change", "Coverage", "Firing", "Level", "Replay", "compare", "longest_quiet", "replay", "sweep"]
+__all__ = [
+    "LEVELS",
+    "Change",
+    "Entry",
+    "Firing",
+    "Level",
+    "Log",
+    "Replay",
+    "compare",
+    "longest_quiet",
+    "replay",
+    "sweep",
+]
 
 TICK = 2.5  # seconds of event time; with LATENESS and 2 s it must stay below SILENCE, else alerts depend on it
 LATENESS = 5.0  # seconds; as in the live book
 FAR = 86400.0  # a step of time beyond that is a clock that was set, not time that passed
 LEVELS = tuple(round(0.05 * i, 2) for i in range(2, 20))
 SALT = "backtest"
+
+Entry = Detection | Gap | CameraState | Lull
+Log = Callable[[RuleBook], Iterable[Entry]]
+"""What was logged, in order of time, for a book; whoever reads may ask it what it need not hear one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +59,6 @@ class Firing:
     peak: float
     messages: int
     shadow: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What was seen of a camera: ``seconds`` is the time with scores; ``blind`` the longest time without, and since
-    when it was (None if there was none above 10 s).
-    """
-
-    camera: str
-    first: float
-    last: float
-    detections: int
-    gaps: int
-    seconds: float
-    blind: float
-    blind_since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,59 +94,29 @@ class Level:
     per_day: float
 
 
-class _Sight:
-    """Coverage of one camera while it grows."""
-
-    __slots__ = ("_blind", "_count", "_first", "_gaps", "_last", "_now", "_seconds", "_since")
-
-    def __init__(self) -> None:
-        self._first, self._last = inf, -inf
-        self._now = -inf
-        self._count = self._gaps = 0
-        self._seconds = self._blind = 0.0
-        self._since: float | None = None
-
-    def see(self, at: float) -> None:
-        step = at - self._now
-        self._count += 1
-        if 0 < step <= SILENCE:
-            self._seconds += step
-            self._now = at
-        elif step > SILENCE or step < -SILENCE:  # silence, the first of all, or the clock was set back
-            if self._blind < step < inf:
-                self._blind, self._since = step, self._now
-            self._last = max(self._last, self._now)
-            self._first = min(self._first, at)
-            self._now = at
-
-    def gap(self) -> None:
-        self._gaps += 1
-
-    def coverage(self, camera: str) -> Coverage:
-        last = max(self._last, self._now)
-        return Coverage(camera, self._first, last, self._count, self._gaps, self._seconds, self._blind, self._since)
-
-
-def replay(rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule]) -> Replay:
-    """Feed ``rows``, in order of time, to a fresh rule book; incidents open at the end are ended there."""
+def replay(log: Log | Iterable[Entry], rules: Sequence[Rule]) -> Replay:
+    """Feed ``log``, in order of time, to a fresh rule book; incidents open at the end are ended there."""
     book = RuleBook(rules, SALT, LATENESS)
     alerts: list[Alert] = []
-    sights: dict[str, _Sight] = {}
+    sights: dict[str, Sight] = {}
     now = ticked = due = -inf
-    for row in rows:
-        at = row.end if isinstance(row, Detection) else row.at
+    for row in log(book) if callable(log) else log:
+        at = begin_of(row)
         if due <= at < inf or ticked - at > SILENCE:  # the latter: the clock was set back
             alerts += _pass_time(book, ticked, at)
             ticked, due = at, at + TICK
-        if now < at < inf:
-            now = at
+        if now < (last := row.last if isinstance(row, Lull) else at) < inf:
+            now = last
         sight = sights.get(row.camera)
         if sight is None:
-            sight = sights[row.camera] = _Sight()
+            sight = sights[row.camera] = Sight()
         if isinstance(row, Detection):
             if row.zone is None:
                 sight.see(at)
             alerts += book.observe(row)
+        elif isinstance(row, Lull):
+            sight.pass_over(row)
+            book.pass_over(row)
         elif isinstance(row, Gap):
             sight.gap()
             alerts += book.gap(row.camera, at)
@@ -197,9 +169,7 @@ def longest_quiet(found: Replay) -> tuple[float, float] | None:
     return best
 
 
-def sweep(
-    rows: Iterable[Detection | Gap | CameraState], rules: Sequence[Rule], levels: Sequence[float] = LEVELS
-) -> list[Level]:
+def sweep(log: Log | Iterable[Entry], rules: Sequence[Rule], levels: Sequence[float] = LEVELS) -> list[Level]:
     """How often each rule with exactly one ``event`` condition would fire if its threshold were another one.
 
     One pass: the variants are rules like any others.
@@ -208,7 +178,7 @@ def sweep(
     variants = [
         replace(rule, name=f"{rule.name}@{on}", when=with_threshold(rule.when, on)) for rule in swept for on in levels
     ]
-    found = replay(rows, [*rules, *variants])  # those in force too: one may inhibit another
+    found = replay(log, [*rules, *variants])  # those in force too: one may inhibit another
     days = found.days()
     counts: dict[str, int] = {}
     for firing in found.firings:

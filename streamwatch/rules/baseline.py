@@ -6,12 +6,14 @@ and a clock put forward by one does no harm. 24 hours of BINS numbers are all th
 """
 
 from array import array
-from math import log2
+from math import isfinite, log2
+from struct import Struct
 
 __all__ = ["BINS", "FADE", "Baseline"]
 
 BINS = 76
 FADE = 0.05
+_LAYOUT = Struct(f"<{24 * BINS + 24 + 24}d")  # counts by hour, totals, days
 _HOUR = 3600.0
 _FINE = 0.05  # grey levels below which all are much the same
 
@@ -48,6 +50,23 @@ class Baseline:
         self._days[hour] = day
         counts[_bin(level)] += 1.0
         self._totals[hour] += 1.0
+
+    def to_bytes(self) -> bytes:
+        """All that was learnt: so many float64, little-endian, as ``from_bytes`` takes."""
+        return _LAYOUT.pack(*(n for counts in self._counts for n in counts), *self._totals, *self._days)
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> "Baseline":
+        """What another had learnt. Raises ValueError for what no Baseline can know."""
+        if len(packed) != _LAYOUT.size:
+            raise ValueError(f"what was learnt cannot be read: {len(packed)} bytes instead of {_LAYOUT.size}")
+        numbers = array("d", _LAYOUT.unpack(packed))
+        if not all(map(isfinite, numbers)) or min(numbers[:-24]) < 0:
+            raise ValueError("what was learnt cannot be read: counts that cannot be")
+        base = cls()
+        base._counts = [numbers[BINS * hour : BINS * (hour + 1)] for hour in range(24)]
+        base._totals, base._days = numbers[24 * BINS : 24 * BINS + 24], numbers[-24:]
+        return base
 
 
 def _around(at: float) -> tuple[int, int, int]:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, Incident
 from streamwatch.rules.camera import GONE
+from streamwatch.rules.lull import Calm, Lull
+from streamwatch.rules.memory import Learnt
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.site import Site
@@ -62,6 +64,14 @@ class RuleBook:
         alerts = self._alone.observe(detection)
         return alerts + self._site.take(detection) if self.late.get(detection.camera, 0) == late else alerts
 
+    def calm(self, camera: str) -> Calm | None:
+        """What ``camera`` may say next without any rule having to hear it; None if each detection must be heard."""
+        return self._alone.calm(camera) if self._site is None else None
+
+    def pass_over(self, lull: Lull) -> None:
+        """As if each of its detections had been observed; they are ``calm``, and no other of the camera came since."""
+        self._alone.pass_over(lull)
+
     def tick(self, at: float) -> tuple[Alert, ...]:
         """Let time pass without detections: it is ``at`` (UTC s) now. Call it about once a second."""
         snoozes = self.snoozes
@@ -109,6 +119,18 @@ class RuleBook:
         """End all that is open: the rules are about to stop."""
         alerts = self._alone.close(at, reason)
         return alerts if self._site is None else alerts + self._site.close(at, reason)
+
+    def remember(self, known: Iterable[Learnt]) -> None:
+        """Go on from what was ``learnt`` in an earlier run, where rule and camera are the same. Before all else."""
+        kept = tuple(known)
+        self._alone.remember(kept)
+        if self._site is not None:
+            self._site.watches.remember(kept)
+
+    def learnt(self) -> tuple[Learnt, ...]:
+        """What rules have learnt of cameras (``anomaly``), one for each such rule and camera."""
+        found = [*self._alone.learnt(), *(self._site.watches.learnt() if self._site is not None else ())]
+        return tuple({(each.rule, each.camera): each for each in found}.values())
 
     def incidents(self) -> tuple[Incident, ...]:
         """Those open now, pending and firing, by camera and rule as first seen; those across cameras last."""

@@ -16,8 +16,9 @@ from streamwatch.document import nearest
 from streamwatch.models.detection import Detection, ModelInfo
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import ALWAYS, NEVER, Rest
 
-__all__ = ["GONE", "NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "Told", "parse_camera", "status"]
+__all__ = ["GONE", "NO_MODEL", "STATES", "STATUS", "CameraCondition", "InState", "parse_camera", "status"]
 
 STATES = ("connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed")
 STATUS = "@status"
@@ -25,16 +26,6 @@ STATUS = "@status"
 NO_MODEL = ModelInfo("none", "", "")
 GONE = "gone"
 """No state that a rule can name: the camera is watched elsewhere from now on."""
-
-
-class Told:
-    """A camera's state, and until when it was told to the rules."""
-
-    __slots__ = ("told", "value")
-
-    def __init__(self, value: str, told: float) -> None:
-        self.value = value
-        self.told = told
 
 
 def status(camera: str, state: str, at: float) -> Detection:
@@ -98,6 +89,10 @@ class CameraCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        """As long as the state is the same; whoever tells another one wakes the rule."""
+        return NEVER if self._holds is None else ALWAYS
 
     def reset(self) -> None:
         self._holds = None

@@ -19,6 +19,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import EPSILON, MAX_TIMES, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import Rest, rest_of
 
 __all__ = ["Count", "CountCondition", "parse_count"]
 
@@ -50,21 +51,22 @@ class Count:
 class CountCondition:
     """``count`` at work."""
 
-    __slots__ = ("_at_least", "_began", "_evidence", "_held", "_holds", "_now", "_on", "_part", "_span")
+    __slots__ = ("_at_least", "_began", "_evidence", "_held", "_holds", "_now", "_on", "_part", "_span", "_value")
 
     def __init__(self, term: Count) -> None:
         self._part = term.part.start()
         self._span = term.span - EPSILON
         self._at_least = term.at_least
         self._began: deque[float] = deque(maxlen=term.at_least)
-        self._on = False  # the last thing known of the part
+        self._value: bool | None = None  # of the part
+        self._on = False  # the last thing known of it
         self._held = -inf  # when it last held
         self._evidence: Evidence | None = None
         self._holds = False
         self._now = -inf
 
     def observe(self, detection: Detection) -> bool | None:
-        value = self._part.observe(detection)
+        self._value = value = self._part.observe(detection)
         if detection.end > self._now:
             self._advance(detection.end)
         at = self._now
@@ -89,8 +91,19 @@ class CountCondition:
     def inside(self) -> tuple[Condition, ...]:
         return (self._part,)
 
+    def rest(self) -> Rest:
+        part = rest_of(self._part)
+        same = min(part.same, self._began[0] + self._span - EPSILON) if self._holds else part.same
+        return Rest(same, min(part))
+
+    def catch_up(self, at: float) -> None:
+        """The part held at each detection up to ``at``, if it held at the last that was heard."""
+        if self._value and at > self._now:
+            self._now = self._held = at
+
     def reset(self) -> None:
         self._part.reset()
+        self._value = None
         self._holds = False
         self._now = -inf
 

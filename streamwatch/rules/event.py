@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamwatch.rules.condition import Condition
-from streamwatch.rules.hysteresis import Hysteresis, Threshold
+from streamwatch.rules.hysteresis import Hysteresis, Threshold, fault_of_off, off_of
 from streamwatch.rules.node import Node
 
 __all__ = ["Event", "parse_event"]
@@ -28,8 +28,8 @@ class _EventKeys(BaseModel):
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "_EventKeys":
-        if self.off is not None and self.off >= self.on:
-            raise ValueError(f"off ({self.off:g}) must be below on ({self.on:g})")
+        if fault := fault_of_off("on", self.on, self.off):
+            raise ValueError(fault)
         return self
 
 
@@ -54,6 +54,5 @@ def parse_event(node: Node) -> Event:
     """The operator from its mapping. Raises RuleError."""
     keys = node.read(_EventKeys)
     node.require(node.vocabulary.fault_of_event(keys.event), "event")
-    if keys.zone is not None:
-        node.require(node.vocabulary.fault_of_zone(keys.zone, node.cameras), "zone")
-    return Event(keys.event, keys.on, 0.75 * keys.on if keys.off is None else keys.off, keys.zone)
+    node.require_zone(keys.zone)
+    return Event(keys.event, keys.on, off_of(keys.on, keys.off), keys.zone)

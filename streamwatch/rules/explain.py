@@ -6,6 +6,7 @@ from math import inf, nextafter
 
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.rules.alert import Alert, AlertType, Incident, IncidentState
+from streamwatch.rules.anomaly import Anomaly
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.camera import status
 from streamwatch.rules.condition import SILENCE, Term
@@ -15,9 +16,12 @@ from streamwatch.rules.on_cameras import OnCameras
 from streamwatch.rules.part import Part
 from streamwatch.rules.places import LOST, lost
 from streamwatch.rules.rule import Rule
-from streamwatch.rules.tree import children, describe
+from streamwatch.rules.tree import children, describe, reach
 
-__all__ = ["Explanation", "explain", "missing"]
+__all__ = ["Explanation", "explain", "horizon", "missing"]
+
+DAY = 86_400.0
+LEARNING = 14 * DAY  # in which what ``anomaly`` has learnt fades by half
 
 
 Row = Detection | Gap | CameraState
@@ -176,6 +180,23 @@ def explain(rows: Iterable[Row], rule: Rule, others: Sequence[Rule], camera: str
     cooled = story.cooled if incident is None and story.cooled > at else None
     seen = story.seen if story.seen > -inf else None
     return Explanation(rule, camera, at, seen, incident, cooled, story.ended, story.probe.part())
+
+
+def horizon(rule: Rule, others: Sequence[Rule]) -> float:
+    """Seconds before the moment in question that are to be looked at: a day, and what the rule and those of ``others``
+    that inhibit it may remember. Of what ``anomaly`` has learnt that is the greater part, not all.
+    """
+    return DAY + max(_memory(each) for each in [rule, *(other for other in others if other.name in rule.inhibited_by)])
+
+
+def _memory(rule: Rule) -> float:
+    policy = rule.hold + rule.keep_firing_for + rule.cooldown
+    repetition = max((step.span or step.after or 0.0 for step in rule.escalate), default=0.0)
+    return policy + repetition + reach(rule.when) + (LEARNING if _learns(rule.when) else 0.0)
+
+
+def _learns(term: Term) -> bool:
+    return isinstance(term, Anomaly) or any(_learns(inner) for _, inner in children(term))
 
 
 def missing(part: Part, wanted: bool = True) -> list[Part]:

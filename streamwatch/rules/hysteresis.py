@@ -5,8 +5,9 @@ from math import inf
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
+from streamwatch.rules.rest import ALWAYS, NEVER, Band, Rest
 
-__all__ = ["Hysteresis", "Threshold"]
+__all__ = ["Hysteresis", "Threshold", "fault_of_off", "off_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,16 @@ class Threshold:
     zone: str | None
     on: float
     off: float
+
+
+def fault_of_off(word: str, on: float, off: float | None) -> str | None:
+    """Why ``off`` does not go with ``on``, which rule files call ``word``, or None."""
+    return f"off ({off:g}) must be below {word} ({on:g})" if off is not None and off >= on else None
+
+
+def off_of(on: float, off: float | None) -> float:
+    """``off``; if it was left out, a quarter below ``on``."""
+    return 0.75 * on if off is None else off
 
 
 class Hysteresis:
@@ -75,3 +86,10 @@ class Hysteresis:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        return NEVER if self._active is None else ALWAYS
+
+    def band(self) -> Band:
+        """Where the level changes nothing."""
+        return Band(self._event, self._off, inf) if self._active else Band(self._event, -inf, self._on)

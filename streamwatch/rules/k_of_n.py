@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest, rest_of
 
 __all__ = ["KOfN", "KOfNCondition", "parse_k_of_n"]
 
@@ -52,12 +53,13 @@ class KOfN:
 class KOfNCondition:
     """Holds while enough of the last detections did; unknown before the first."""
 
-    __slots__ = ("_at_least", "_found", "_hits", "_part", "_seen", "_zone")
+    __slots__ = ("_at_least", "_found", "_hits", "_of", "_part", "_seen", "_zone")
 
     def __init__(self, term: KOfN) -> None:
         self._part = term.part.start()
         (self._zone,) = term.zones
         self._at_least = term.at_least
+        self._of = term.of
         self._hits: deque[bool] = deque(maxlen=term.of)
         self._found: deque[Evidence | None] = deque(maxlen=term.of)  # beside each hit, what made it
         self._seen = -inf
@@ -85,6 +87,12 @@ class KOfNCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return (self._part,)
+
+    def rest(self) -> Rest:
+        if len(self._hits) < self._of or 0 < self._hits.count(True) < self._of or any(self._found):
+            return NEVER  # the next detection may push out another one than it brings
+        rest = min(rest_of(self._part))
+        return Rest(rest, rest)
 
     def reset(self) -> None:
         self._part.reset()

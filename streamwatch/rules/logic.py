@@ -10,6 +10,7 @@ from operator import attrgetter
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Condition, Evidence, Standing, Term, standing_of
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import Rest, rest_of, rest_of_all
 
 __all__ = [
     "All",
@@ -71,22 +72,17 @@ class Not:
 class AllCondition:
     """``all`` at work."""
 
-    __slots__ = ("_holds", "_parts")
+    __slots__ = ("_holds", "_parts", "_values")
 
     def __init__(self, parts: tuple[Condition, ...]) -> None:
         self._parts = parts
+        self._values: list[bool | None] = []  # of the parts
         self._holds: bool | None = None
 
     def observe(self, detection: Detection) -> bool | None:
-        holds: bool | None = True
-        for part in self._parts:  # each part sees each detection: a part has state
-            value = part.observe(detection)
-            if value is False:
-                holds = False
-            elif value is None and holds:
-                holds = None
-        self._holds = holds
-        return holds
+        self._values = [part.observe(detection) for part in self._parts]  # each sees each detection: it has state
+        self._holds = False if False in self._values else None if None in self._values else True
+        return self._holds
 
     def evidence(self) -> Evidence | None:
         found = [evidence for part in self._parts if (evidence := part.evidence())] if self._holds else []
@@ -100,8 +96,12 @@ class AllCondition:
     def inside(self) -> tuple[Condition, ...]:
         return self._parts
 
+    def rest(self) -> Rest:
+        return rest_of_all(self._parts, self._values, decisive=False)
+
     def reset(self) -> None:
         self._holds = None
+        self._values = []
         for part in self._parts:
             part.reset()
 
@@ -109,20 +109,15 @@ class AllCondition:
 class AnyCondition:
     """``any`` at work."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "_values")
 
     def __init__(self, parts: tuple[Condition, ...]) -> None:
         self._parts = parts
+        self._values: list[bool | None] = []
 
     def observe(self, detection: Detection) -> bool | None:
-        holds: bool | None = False
-        for part in self._parts:
-            value = part.observe(detection)
-            if value:
-                holds = True
-            elif value is None and not holds:
-                holds = None
-        return holds
+        self._values = [part.observe(detection) for part in self._parts]
+        return True if True in self._values else None if None in self._values else False
 
     def evidence(self) -> Evidence | None:
         return max((evidence for part in self._parts if (evidence := part.evidence())), key=_by_score, default=None)
@@ -138,7 +133,11 @@ class AnyCondition:
     def inside(self) -> tuple[Condition, ...]:
         return self._parts
 
+    def rest(self) -> Rest:
+        return rest_of_all(self._parts, self._values, decisive=True)
+
     def reset(self) -> None:
+        self._values = []
         for part in self._parts:
             part.reset()
 
@@ -164,6 +163,9 @@ class NotCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return (self._part,)
+
+    def rest(self) -> Rest:
+        return rest_of(self._part)
 
     def reset(self) -> None:
         self._part.reset()

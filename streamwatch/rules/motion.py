@@ -25,7 +25,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamwatch.rules.condition import Condition
-from streamwatch.rules.hysteresis import Hysteresis, Threshold
+from streamwatch.rules.hysteresis import Hysteresis, Threshold, fault_of_off, off_of
 from streamwatch.rules.node import Node
 
 __all__ = ["Motion", "parse_motion"]
@@ -40,8 +40,8 @@ class _MotionKeys(BaseModel):
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "_MotionKeys":
-        if self.off is not None and self.off >= self.motion:
-            raise ValueError(f"off ({self.off:g}) must be below motion ({self.motion:g})")
+        if fault := fault_of_off("motion", self.motion, self.off):
+            raise ValueError(fault)
         return self
 
 
@@ -64,6 +64,5 @@ class Motion:
 def parse_motion(node: Node) -> Motion:
     """The operator from its mapping. Raises RuleError."""
     keys = node.read(_MotionKeys)
-    if keys.zone is not None:
-        node.require(node.vocabulary.fault_of_zone(keys.zone, node.cameras), "zone")
-    return Motion(keys.motion, 0.75 * keys.motion if keys.off is None else keys.off, keys.zone)
+    node.require_zone(keys.zone)
+    return Motion(keys.motion, off_of(keys.motion, keys.off), keys.zone)

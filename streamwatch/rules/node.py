@@ -31,7 +31,15 @@ class Node:
     parse: Callable[[object, str, tuple[str, ...]], Term]
 
     def read(self, model: type[M]) -> M:
-        """The mapping as ``model``. Raises RuleError with every fault found."""
+        """The mapping as ``model``. Raises RuleError with every fault found.
+
+        A truth value is no number: ``on: true`` is a slip, not 1.
+        """
+        for name, field in model.model_fields.items():
+            key = field.alias or name
+            value = self.mapping.get(key)
+            if isinstance(value, bool) and field.annotation is not bool:
+                raise RuleError(f"{self.where}.{key}: must not be {str(value).lower()}")
         try:
             return model.model_validate(self.mapping)
         except ValidationError as error:
@@ -55,6 +63,11 @@ class Node:
         if not isinstance(values, list) or not 1 <= len(values) <= MAX_PARTS:
             raise RuleError(f"{self.where}.{key}: must be a list of 1 to {MAX_PARTS} conditions")
         return tuple(self.parse(value, f"{self.where}.{key}[{i}]", self.cameras) for i, value in enumerate(values))
+
+    def require_zone(self, zone: str | None) -> None:
+        """Refuse a ``zone`` that no camera of the rule has."""
+        if zone is not None:
+            self.require(self.vocabulary.fault_of_zone(zone, self.cameras), "zone")
 
     def require(self, fault: str | None, key: str) -> None:
         """Refuse what stands under ``key`` if there is a ``fault``."""

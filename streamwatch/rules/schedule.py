@@ -16,6 +16,7 @@ Europe/Berlin}``: half an hour before sunset until sunrise (see ``daylight.py``)
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import inf
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -26,12 +27,14 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import Condition, Evidence, Standing
 from streamwatch.rules.daylight import Place, SunSpan, parse_sun_span
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest
 
 __all__ = ["DAYS", "Schedule", "ScheduleCondition", "parse_schedule"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _MIDNIGHT = 24 * 60
+_NO_ZONES = frozenset(("localtime", "posix", "right"))  # can be read, but: another on each machine; by leap seconds
 _EARLIEST, _LATEST = -6e10, 2.5e11  # what a calendar can name
 
 
@@ -55,9 +58,11 @@ def _day(value: str) -> str:
 
 def _zone(value: str) -> str:
     try:
+        if value.partition("/")[0] in _NO_ZONES:
+            raise ZoneInfoNotFoundError(value)
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = nearest(value, available_timezones())
+        hint = nearest(value, available_timezones() - _NO_ZONES)
         raise ValueError(f"{value[:64]!r} is no IANA time zone such as Europe/Berlin{hint}") from None
     return value
 
@@ -161,6 +166,9 @@ class ScheduleCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        return NEVER if self._minute is None else Rest(60.0 * (self._minute + 1.0), inf)
 
     def reset(self) -> None:
         self._minute = None

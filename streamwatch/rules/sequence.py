@@ -22,6 +22,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import EPSILON, SILENCE, Condition, Evidence, Standing, Term
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import NEVER, Rest, rest_of
 
 __all__ = ["MAX_STEPS", "Sequence", "SequenceCondition", "parse_sequence"]
 
@@ -66,7 +67,7 @@ class _Match:
 class SequenceCondition:
     """``sequence`` at work."""
 
-    __slots__ = ("_complete", "_holds", "_matched", "_new", "_now", "_steps", "_within")
+    __slots__ = ("_complete", "_holds", "_matched", "_new", "_now", "_steps", "_values", "_within")
 
     def __init__(self, term: Sequence) -> None:
         self._steps = tuple(step.start() for step in term.steps)
@@ -76,9 +77,10 @@ class SequenceCondition:
         self._now = -inf
         self._complete: _Match | None = None
         self._holds: bool | None = None
+        self._values: list[bool | None] = []  # of the steps
 
     def observe(self, detection: Detection) -> bool | None:
-        values = [step.observe(detection) for step in self._steps]  # each step sees each detection
+        self._values = values = [step.observe(detection) for step in self._steps]  # each step sees each detection
         self._advance(detection.end)
         for i, value in enumerate(values):
             if value and (match := self._match(i)):
@@ -96,6 +98,20 @@ class SequenceCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return self._steps
+
+    def rest(self) -> Rest:
+        """A step that holds is matched again at each moment: that can rest if it is the first alone, and unscored."""
+        for i, match in self._new.items():
+            if i > 0 or self._values[1] or match.evidence is not None:
+                return NEVER
+        rest = min(min(rest_of(step)) for step in self._steps)
+        return Rest(rest, rest)
+
+    def catch_up(self, at: float) -> None:
+        """The first step held at each detection up to ``at``, if it held at the last that was heard."""
+        if self._new and self._values[0] and at > self._now:
+            self._now = at
+            self._new[0] = _Match((at,), None)
 
     def reset(self) -> None:
         self._settle()

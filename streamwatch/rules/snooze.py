@@ -1,10 +1,13 @@
 """Snoozes in force: which rules nobody wants to hear of for a while, and on which cameras. At most MAX_SNOOZES."""
 
+from collections.abc import Iterable
 from math import inf
 
+from streamwatch.document import nearest
 from streamwatch.errors import OrderError
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.order import MAX_SNOOZE, Snooze, Snoozed
+from streamwatch.rules.rule import Rule
 
 __all__ = ["MAX_SNOOZES", "Snoozes"]
 
@@ -36,13 +39,24 @@ class Snoozes:
             self._held[place] = Snoozed(*place, at, until, snooze.by, snooze.note)
         self.listing = tuple(self._held.values())
 
-    def __contains__(self, place: Place) -> bool:
-        return place in self._held
-
     def until(self, rule: str, camera: str) -> float:
         """When ``rule`` on ``camera`` may be heard again; -inf if it is not snoozed."""
         places: tuple[Place, ...] = ((rule, camera), (rule, None), (None, camera))
         return max((held.until for place in places if (held := self._held.get(place))), default=-inf)
+
+    def check(self, snooze: Snooze, rules: Iterable[Rule]) -> None:
+        """Raises OrderError if ``snooze`` is about none of ``rules``, or about one camera of a rule that joins several.
+
+        Of a rule that is gone, what is snoozed may still be ended.
+        """
+        named = {rule.name: rule for rule in rules}
+        name = snooze.rule
+        if name is None or (name, snooze.camera) in self._held:
+            return
+        if name not in named and all(held.rule != name for held in self.listing):
+            raise OrderError(f"no rule is named {name!r}{nearest(name, named)}")
+        if snooze.camera is not None and name in named and named[name].scope == "site":
+            raise OrderError(f"{name!r} joins cameras: it can be snoozed on all of them only, leave camera out")
 
     def expire(self, at: float) -> bool:
         """It is ``at``: drop what is over. Whether some end early, because the clock was set back."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from streamwatch.rules.condition import Term
+from streamwatch.rules.condition import SILENCE, Term
 from streamwatch.rules.event import Event
 
-__all__ = ["children", "describe", "events", "operator", "with_threshold"]
+__all__ = ["children", "describe", "events", "operator", "reach", "with_threshold"]
 
 
 def children(term: Term) -> Iterator[tuple[str, Term]]:
@@ -45,6 +45,13 @@ def with_threshold(term: Term, on: float) -> Term:
     return new
 
 
+def reach(term: Term) -> float:
+    """For how many seconds what ``term`` has heard can matter to it, hysteresis and silences aside."""
+    own: float = sum(value for name, value in _fields(term) if name in _SPANS)
+    own += SILENCE * sum(value for name, value in _fields(term) if name == "of")
+    return own + max((reach(inner) for _, inner in children(term)), default=0.0)
+
+
 def operator(term: Term) -> str:
     """Its word in rule files: ``k_of_n`` for KOfN."""
     word = re.sub(r"(?<!^)(?=[A-Z])", "_", type(term).__name__).lower()
@@ -61,6 +68,7 @@ def describe(term: Term) -> str:
     return " ".join([operator(term), ", ".join(values)]).strip()
 
 
+_SPANS = ("hold", "span", "within", "warm_up")
 _WORDS = {"hold": "for", "span": "in", "in_state": "camera"}
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from streamwatch.rules.backtest import Coverage, Firing
+from streamwatch.rules.backtest import Firing
+from streamwatch.rules.sight import Coverage
 
 __all__ = ["SLACK", "Judgement", "Truth", "judge"]
 

@@ -63,6 +63,12 @@ class Vigil:
             self._model = detection.model
         return alerts
 
+    def catch_up(self, at: float, model: ModelInfo) -> None:
+        """Some came up to ``at``, no more than SILENCE apart, after one that was heard."""
+        if at > self._seen:
+            self._seen, self.deadline = at, inf if self._resting else at + SILENCE
+            self._model = model
+
     def expire(self, at: float) -> tuple[Alert, ...]:
         """What is due by ``at``."""
         if at < self.deadline:

@@ -17,10 +17,11 @@ from streamwatch.rules.condition import EPSILON, SILENCE
 from streamwatch.rules.herald import Herald
 from streamwatch.rules.part import Part
 from streamwatch.rules.places import lost
+from streamwatch.rules.rest import Resting
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.severity import gravest
 from streamwatch.rules.stretch import Stretch, incident_id
-from streamwatch.rules.why import why
+from streamwatch.rules.why import Reasons
 
 __all__ = ["HEARTBEAT", "PEAK_PAUSE", "PEAK_STEP", "Watch"]
 
@@ -37,8 +38,8 @@ class Watch:
     """
 
     __slots__ = (
-        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_hushed", "_inhibitors", "_now", "_opened",
-        "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "rule",
+        "_condition", "_cooled", "_due", "_ended_since", "_herald", "_holds", "_hushed", "_inhibitors", "_now",
+        "_opened", "_reasons", "_salt", "_seen", "_several", "_stretch", "camera", "deadline", "resting", "rule",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, camera: str, salt: str, inhibitors: tuple["Watch", ...] = ()) -> None:
@@ -49,6 +50,9 @@ class Watch:
         self._herald = Herald(rule, camera)
         self._salt = salt
         self._condition = rule.when.start()
+        self._reasons = Reasons(rule.when, self._condition)
+        self.resting = Resting(self._condition)
+        self._holds: bool | None = None  # at the last detection
         self._several = len(rule.when.zones) > 1 or not camera
         self._stretch: Stretch | None = None
         self._inhibitors: tuple[Watch, ...] = ()
@@ -84,13 +88,21 @@ class Watch:
         if at - self._seen > SILENCE:
             self._condition.reset()
         self._seen = at
-        if self._condition.observe(detection):
+        self._holds = self._condition.observe(detection)
+        if self._holds:
             return self._match(at, detection)
         return self._interrupt(at, "ended") if self._stretch is not None else _NOTHING
+
+    def rests(self) -> float:
+        """Until when (UTC s) it need not be evaluated, as long as all levels stay in the bands of its ``resting``."""
+        if self._stretch is not None or self._holds or self._several:
+            return -inf
+        return self.resting.until()
 
     def catch_up(self, at: float) -> None:
         """Detections up to ``at`` were left out, since they could not have changed anything but the time."""
         self._now = self._seen = max(at, self._now)
+        self.resting.catch_up(at)
 
     def expire(self, at: float) -> tuple[Alert, ...]:
         """What is due by ``at``."""
@@ -235,7 +247,7 @@ class Watch:
         return stretch
 
     def _why(self) -> Part:
-        return why(self.rule.when, self._condition)
+        return self._reasons.now()
 
     def _severity(self, at: float, stretch: Stretch) -> str:
         reached = [stretch.severity or self.rule.severity]
@@ -280,8 +292,8 @@ class Watch:
         if stretch is None or not stretch.announced:
             return _NOTHING
         self._ended_since = stretch.since
-        if stretch.opened is None:
+        if stretch.told and stretch.opened is None:  # what nobody was told of holds nothing back
             self._hushed = at + self.rule.cooldown
-        else:
+        elif stretch.told:
             self._cooled = at + self.rule.cooldown
         return (self._herald.end(at, stretch, reason),)

@@ -1,20 +1,23 @@
 """The rules on each of the cameras they watch: what is heard goes to whom it concerns."""
 
 from collections.abc import Callable, Iterable, Sequence
-from math import floor, inf, isfinite, nextafter
+from math import inf, nextafter
 from typing import TypeVar
 
-from streamwatch.document import nearest
 from streamwatch.errors import OrderError, StreamwatchError
 from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Acknowledged, Alert, Incident
-from streamwatch.rules.camera import STATUS, Told, status
+from streamwatch.rules.camera import STATUS, status
 from streamwatch.rules.condition import SILENCE
+from streamwatch.rules.crew import Crew
 from streamwatch.rules.inhibition import evaluated
-from streamwatch.rules.line import Line
+from streamwatch.rules.line import Line, calm_of, pass_over
+from streamwatch.rules.lull import Calm, Lull
+from streamwatch.rules.memory import Learnt
 from streamwatch.rules.order import Acknowledge, Snooze, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.rules.snooze import Snoozes
+from streamwatch.rules.states import States
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
@@ -24,6 +27,7 @@ __all__ = ["Watches"]
 _FAULTS = (StreamwatchError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _STATUS_ALONE = frozenset((STATUS,))
+
 _Voice = TypeVar("_Voice", Watch, Vigil, Watch | Vigil)
 
 
@@ -37,21 +41,19 @@ class Watches:
     ) -> None:
         self.rules = tuple(rules)
         self._across, self._idle = across, idle
-        self._ordered, self._mute = evaluated(() if idle else self.rules, across)
+        ordered, self._mute = evaluated(() if idle else self.rules, across)
+        self._crew = Crew(self.rules, ordered, salt)
         self.errors: dict[str, int] = {}  # rule → evaluations that raised
         self.last_errors: dict[str, str] = {}
         self.late: dict[str, int] = {}  # camera → detections ignored: older than their zone's newest, or timeless
-        self._salt = salt
-        # Another each time a rule comes anew: no id is used twice.
-        self._salts = {rule.name: salt for rule in self.rules}
-        self._replaced = 0  # times
         self._lateness = lateness
         self._watches: dict[str, tuple[Watch, ...]] = {}
-        self._shared: dict[str, Watch] = {}  # of rules that join cameras
         self._lines: dict[str, dict[str | None, Line]] = {}
-        self._states: dict[str, Told] = {}
+        self._states = States()
+        self._hearing: tuple[str, ...] = ()  # cameras whose state some rule wants to hear
         self._vigils: dict[str, tuple[Vigil, ...]] = {}
         self._everyone: Sequence[Watch | Vigil] | None = None  # all of these; None: others than before
+        self._soonest = -inf  # no deadline of theirs is before this
         self._snoozes = Snoozes()
 
     @property
@@ -74,7 +76,7 @@ class Watches:
             alerts += self.gap(detection.camera, at)  # so old that the camera's clock must have been set back
             line = self._open(detection.camera, detection.zone)
             alerts += self._each(line.watches, lambda watch: watch.rewind(at))
-        listening = line.listening(detection.scores)
+        listening = line.listening(detection)
         line.last = at
         if line.vigils:
             alerts += self._each(line.vigils, lambda vigil: vigil.hear(detection))
@@ -85,26 +87,31 @@ class Watches:
                 alerts += watch.observe(detection)
             except _FAULTS as error:
                 alerts += self._fault(watch, at, error)
-        line.settle(detection.scores)
+            self._soonest = min(self._soonest, watch.deadline)
+        if listening:
+            line.settle()
         return self._loud(alerts) if alerts and self._mute else alerts
 
     def tick(self, at: float) -> tuple[Alert, ...]:
         due = at - self._lateness
-        told = tuple(alert for camera in self._states for alert in self._tell(camera, due))
-        told += self._each([each for each in self._all() if due >= each.deadline], lambda each: each.expire(due))
+        told = tuple(alert for camera in self._hearing for alert in self._tell(camera, due))
+        self._states.pass_time(due)
+        if due >= self._soonest:
+            told += self._each([each for each in self._all() if due >= each.deadline], lambda each: each.expire(due))
+            self._soonest = min((each.deadline for each in self._all()), default=inf)
         return told + (self.rouse(due) if not self._across and self._snoozes.expire(due) else ())
 
     def camera(self, camera: str, state: str, at: float) -> tuple[Alert, ...]:
         line = self._open(camera, STATUS)
         expected = self._expect(camera, state, at)
         if not line.watches:
-            self._states[camera] = Told(state, at)  # a rule to come may want to hear it
+            self._states.change(camera, state, at)  # a rule to come may want to hear it
             return expected
         alerts = expected + self._tell(camera, nextafter(at, -inf))
-        before = self._states.get(camera)
-        if before is not None and 0 < before.told - at <= SILENCE:
-            at = before.told  # told late; only a clock set back makes it go back
-        self._states[camera] = Told(state, at)
+        at = self._states.moment(camera, at)
+        self._states.change(camera, state, at)
+        self._listen()
+        self._open(camera, STATUS).wake()
         return alerts + self.observe(status(camera, state, at))
 
     def gap(self, camera: str, at: float) -> tuple[Alert, ...]:
@@ -121,15 +128,16 @@ class Watches:
             line.wake()
         own: list[Watch | Vigil] = [watch for watch in self._watches.pop(camera, ()) if watch.camera]
         own += self._vigils.pop(camera, ())
-        self._states.pop(camera, None)
+        self._states.forget(camera)
         self._everyone = None
+        self._listen()
         return self._each(own, lambda each: each.close(at, "moved"))
 
     def replace(self, rules: Iterable[Rule], at: float) -> tuple[Alert, ...]:
         given = tuple(rules)
         ordered, mute = evaluated(() if self._idle else given, self._across)
         hashes = {rule.name: rule.rule_hash for rule in given}
-        for line in self._every_line():
+        for line in (line for lines in self._lines.values() for line in lines.values()):
             line.wake()
 
         def retire(watch: Watch | Vigil) -> tuple[Alert, ...]:
@@ -137,24 +145,36 @@ class Watches:
             return () if now == watch.rule.rule_hash else watch.close(at, "removed" if now is None else "changed")
 
         alerts = self._each(self._all(), retire)  # loud or mute as they were
-        self._replaced += 1
-        kept = {rule.name: self._salts[rule.name] for rule in self.rules if rule.rule_hash == hashes.get(rule.name)}
-        self._salts = {name: kept.get(name, f"{self._salt} {self._replaced}") for name in hashes}
-        self.rules, self._ordered, self._mute = given, ordered, mute
-        self._shared = {name: watch for name, watch in self._shared.items() if name in hashes}
-        for shared in self._shared.values():
-            shared.inhibited_by(())
-        self._watches = {camera: self._watch(camera, watches) for camera, watches in self._watches.items()}
-        self._vigils = {camera: self._vigil(camera, vigils) for camera, vigils in self._vigils.items()}
+        self.rules, self._mute = given, mute
+        self._crew.replace(given, ordered)
+        self._watches = {camera: self._crew.watches(camera, watches) for camera, watches in self._watches.items()}
+        self._vigils = {camera: self._crew.vigils(camera, vigils) for camera, vigils in self._vigils.items()}
         self._everyone = None
-        for camera, state in self._states.items():
-            alerts += self._expect(camera, state.value, at)
+        self._states.settle()
+        for camera, state, _ in self._states:
+            alerts += self._expect(camera, state, at)
         for camera, lines in self._lines.items():
             self._lines[camera] = {zone: self._line(camera, zone, line.last) for zone, line in lines.items()}
+        self._listen()
         return alerts + self.rouse(at)
+
+    def calm(self, camera: str) -> Calm:
+        if self._hearing:  # states are told as time passes, and how it passes in a lull may differ
+            return calm_of({})
+        return calm_of({zone: line for zone, line in self._lines.get(camera, {}).items() if zone != STATUS})
+
+    def pass_over(self, lull: Lull) -> None:
+        pass_over(self._lines[lull.camera], lull)
+        self._soonest = -inf
 
     def close(self, at: float, reason: str) -> tuple[Alert, ...]:
         return self._each(self._all(), lambda watch: watch.close(at, reason))
+
+    def remember(self, known: Iterable[Learnt]) -> None:
+        self._crew.remember(known)
+
+    def learnt(self) -> Iterable[Learnt]:
+        return self._crew.memory.of(watch for watches in self._watches.values() for watch in watches)
 
     def incidents(self) -> tuple[Incident, ...]:
         loud = (each for each in self._all() if each.rule.name not in self._mute)
@@ -167,12 +187,7 @@ class Watches:
         raise OrderError("no open incident has this id")
 
     def snooze(self, order: Snooze, at: float) -> tuple[Alert, ...]:
-        names = {rule.name for rule in self.rules} | {held.rule for held in self.snoozes}
-        if order.rule is not None and order.rule not in names:
-            raise OrderError(f"no rule is named {order.rule!r}{nearest(order.rule, [n for n in names if n])}")
-        joint = any(rule.name == order.rule and rule.scope == "site" for rule in self.rules)
-        if joint and order.camera is not None and (order.rule, order.camera) not in self._snoozes:
-            raise OrderError(f"{order.rule!r} joins cameras: it can be snoozed on all of them only, leave camera out")
+        self._snoozes.check(order, self.rules)
         self._snoozes.order(order, at)
         return self.rouse(at)
 
@@ -182,11 +197,12 @@ class Watches:
         States are heard with the time that passes next.
         """
         self._snoozes = other._snoozes
-        self._salts, self._replaced = other._salts, other._replaced
-        for camera, state in other._states.items():
+        self._crew.follow(other._crew)
+        for camera, state, told in other._states:
             self._open(camera, STATUS)
-            self._states[camera] = Told(state.value, state.told)
-            self._expect(camera, state.value, state.told)
+            self._states.change(camera, state, told)
+            self._expect(camera, state, told)
+        self._listen()
 
     def rouse(self, at: float) -> tuple[Alert, ...]:
         """Let all know until when they are snoozed."""
@@ -200,27 +216,25 @@ class Watches:
             return self._each(vigils, lambda vigil: vigil.rest(at, "disabled"))
         for vigil in vigils:
             vigil.expect(at)
+        self._soonest = -inf
         return ()
 
     def _tell(self, camera: str, until: float) -> tuple[Alert, ...]:
         """Repeat the state of ``camera`` at each whole second up to ``until``."""
-        state = self._states.get(camera)
-        if state is None or not isfinite(until):
-            return ()
-        if not self._open(camera, STATUS).watches:
-            state.told = max(state.told, until)
-            return ()
-        if until - state.told > SILENCE:  # nobody let time pass: what happened meanwhile is not known
-            state.told = floor(until) - 1.0
         alerts: tuple[Alert, ...] = ()
-        while (second := floor(state.told) + 1.0) <= until:
-            state.told = second
-            alerts += self.observe(status(camera, state.value, second))
+        for state, second in self._states.seconds(camera, until):
+            if not self._open(camera, STATUS).rests(second):
+                alerts += self.observe(status(camera, state, second))
         return alerts
+
+    def _listen(self) -> None:
+        """See which cameras have to be told of as time passes."""
+        known = ((camera, self._lines.get(camera, {}).get(STATUS)) for camera, _, _ in self._states)
+        self._hearing = tuple(camera for camera, line in known if line is not None and line.watches)
 
     def _all(self) -> Sequence[Watch | Vigil]:
         if self._everyone is None:  # kept, since each tick asks: thousands, of which hardly any is due
-            found: list[Watch | Vigil] = [*self._shared.values()]
+            found: list[Watch | Vigil] = [*self._crew.shared.values()]
             for camera, watches in self._watches.items():
                 found += [watch for watch in watches if watch.camera]
                 found += self._vigils[camera]
@@ -228,13 +242,14 @@ class Watches:
         return self._everyone
 
     def _each(self, those: Iterable[_Voice], act: Callable[[_Voice], tuple[Alert, ...]]) -> tuple[Alert, ...]:
+        self._soonest = -inf
         alerts = self._loud(alert for one in those for alert in act(one))
         return tuple(sorted(alerts, key=lambda alert: (alert.time, alert.camera, alert.rule)))
 
     def _open(self, camera: str, zone: str | None) -> Line:
         if camera not in self._watches:
-            self._watches[camera] = self._watch(camera, ())
-            self._vigils[camera] = self._vigil(camera, ())
+            self._watches[camera] = self._crew.watches(camera)
+            self._vigils[camera] = self._crew.vigils(camera)
             self._everyone = None
             if self.snoozes:
                 self.rouse(-inf)
@@ -249,47 +264,9 @@ class Watches:
         line.last = last
         return line
 
-    def _every_line(self) -> Iterable[Line]:
-        return (line for lines in self._lines.values() for line in lines.values())
-
-    def _watch(self, camera: str, before: Iterable[Watch]) -> tuple[Watch, ...]:
-        """A watch on ``camera`` for each rule; of those from ``before`` that whose rule is unchanged."""
-        former = {watch.rule.name: watch for watch in before}
-        named: dict[str, Watch] = {}
-        for rule in self._ordered:
-            if rule.watches(camera):
-                inhibitors = tuple(named[name] for name in rule.inhibited_by if name in named)
-                earlier = former.get(rule.name)
-                if rule.scope == "site":
-                    named[rule.name] = self._joint(rule, inhibitors)
-                elif earlier is not None and earlier.rule.rule_hash == rule.rule_hash:
-                    earlier.inhibited_by(inhibitors)
-                    named[rule.name] = earlier
-                else:
-                    watch = named[rule.name] = Watch(rule, camera, self._salts[rule.name], inhibitors)
-                    if earlier is not None:
-                        watch.follow(earlier)
-        return tuple(named.values())
-
-    def _joint(self, rule: Rule, inhibitors: tuple[Watch, ...]) -> Watch:
-        """The one watch of ``rule`` on all cameras; from now on ``inhibitors`` inhibit it too."""
-        watch = earlier = self._shared.get(rule.name)
-        if watch is None or watch.rule.rule_hash != rule.rule_hash:
-            watch = self._shared[rule.name] = Watch(rule, "", self._salts[rule.name])
-            if earlier is not None:
-                watch.follow(earlier)
-        watch.inhibited_by(inhibitors, further=True)
-        return watch
-
     def _loud(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         """``alerts`` without those of rules that are evaluated here for what they inhibit alone."""
         return tuple(alert for alert in alerts if alert.rule not in self._mute)
-
-    def _vigil(self, camera: str, before: Iterable[Vigil]) -> tuple[Vigil, ...]:
-        """Likewise of the rules that must not lose sight of ``camera``."""
-        former = {(vigil.rule.name, vigil.rule.rule_hash): vigil for vigil in before}
-        wanted = (rule for rule in self._ordered if rule.no_data == "alert" and rule.watches(camera))
-        return tuple(former.get((r.name, r.rule_hash)) or Vigil(r, camera, self._salts[r.name]) for r in wanted)
 
     def _fault(self, watch: Watch, at: float, error: BaseException) -> tuple[Alert, ...]:
         name = watch.rule.name

@@ -1,10 +1,12 @@
 """Why an alert was decided: each condition of its rule as it was then. Computed only when there is an alert."""
 
-from streamwatch.rules.condition import Condition, Reasoned, Term, standing_of
+from dataclasses import dataclass
+
+from streamwatch.rules.condition import Condition, Term, standing_of
 from streamwatch.rules.part import Part
 from streamwatch.rules.tree import children, describe
 
-__all__ = ["MAX_PARTS", "MAX_TEXT", "why"]
+__all__ = ["MAX_PARTS", "MAX_TEXT", "Reasons"]
 
 MAX_PARTS = 32
 """Conditions told of; those that come later in the rule's text are left out."""
@@ -12,29 +14,49 @@ MAX_TEXT = 160
 """Characters of a path or text; a longer one ends with …"""
 
 
-def why(term: Term, condition: Condition) -> Part:
-    """What ``condition``, which is ``term`` at work, knows now."""
-    return _Account().of(term, condition, "when")
+class Reasons:
+    """What ``condition``, which is ``term`` at work, knows."""
+
+    __slots__ = ("_condition", "_outline", "_term")
+
+    def __init__(self, term: Term, condition: Condition) -> None:
+        self._term = term
+        self._condition = condition
+        self._outline: _Outline | None = None  # not before there is an alert
+
+    def now(self) -> Part:
+        """That at this time."""
+        if self._outline is None:
+            self._outline = _Drawing().of(self._term, "when")
+        return _why(self._outline, self._condition)
 
 
-class _Account:
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What does not change of a Part: its place, its words, those inside."""
+
+    path: str
+    text: str
+    inside: tuple["_Outline", ...]
+
+
+def _why(outline: _Outline, condition: Condition) -> Part:
+    now = standing_of(condition)
+    inside: tuple[Condition, ...] = getattr(condition, "inside", tuple)()
+    parts = tuple([_why(inner, part) for inner, part in zip(outline.inside, inside, strict=False)])
+    return Part(outline.path, outline.text, now.holds, now.since, now.score, now.threshold, now.times, parts)
+
+
+class _Drawing:
     """Counts the parts told of."""
 
     def __init__(self) -> None:
         self._left = MAX_PARTS
 
-    def of(self, term: Term, condition: Condition, path: str) -> Part:
+    def of(self, term: Term, path: str) -> _Outline:
         self._left -= 1
-        now = standing_of(condition)
-        inside = condition.inside() if isinstance(condition, Reasoned) else ()
-        parts = tuple(
-            self.of(inner, part, f"{path}.{place}")
-            for (place, inner), part in zip(children(term), inside, strict=False)
-            if self._left > 0
-        )
-        return Part(
-            _short(path), _short(describe(term)), now.holds, now.since, now.score, now.threshold, now.times, parts
-        )
+        inside = tuple(self.of(inner, f"{path}.{place}") for place, inner in children(term) if self._left > 0)
+        return _Outline(_short(path), _short(describe(term)), inside)
 
 
 def _short(text: str) -> str:

@@ -9,20 +9,21 @@ which is what makes them small: a camera's day of three events is 2.8 MB, 1.8 MB
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
 
-__all__ = ["MAGIC", "Block", "Row", "decode", "encode", "peek", "time_of"]
+__all__ = ["MAGIC", "Block", "Row", "decode", "encode", "join", "peek", "time_of"]
 
 Row = Detection | Gap | CameraState
 Floats = NDArray[np.float64]
 
 MAGIC = b"SWS1"
+MAX_JOINED = 8192  # rows
 MAX_BYTES = 64_000_000  # of a block: a length above it is damage
 _FRAME = struct.Struct("<4sII")
 _GAP = 0xFFFF  # zone code of a row that is a gap
@@ -53,18 +54,23 @@ class Block:
     filled: Floats
     scores: Floats
 
+    def kind(self) -> tuple[object, ...]:
+        """What all its rows share."""
+        return self.camera, self.events, self.model, self.zones, self.states
+
     def detections(self) -> NDArray[np.bool_]:
         """Which rows are detections, bool [N]."""
         return np.asarray(self.zone < _STATE)
 
-    def rows(self) -> Iterator[Row]:
-        """The rows as they were given to ``encode``."""
+    def rows(self, first: int = 0, last: int | None = None) -> Iterator[Row]:
+        """The rows as they were given to ``encode``, from ``first`` to, but without, ``last``."""
         camera, events, model = self.camera, self.events, self.model
         zones = self.zones
+        codes = self.zone[first:last].tolist()
         numbers = (self.start, self.end, self.motion, self.filled)
-        scores = zip(*self.scores.tolist(), strict=True) if events else iter([()] * len(self.zone))
+        scores = zip(*self.scores[:, first:last].tolist(), strict=True) if events else iter([()] * len(codes))
         for code, start, end, motion, filled, values in zip(
-            self.zone.tolist(), *(column.tolist() for column in numbers), scores, strict=True
+            codes, *(column[first:last].tolist() for column in numbers), scores, strict=True
         ):
             if code < _STATE:
                 by_event = dict(zip(events, values, strict=False))
@@ -73,6 +79,20 @@ class Block:
                 yield Gap(camera, end)
             else:
                 yield CameraState(camera, self.states[code - _STATE], end)
+
+
+def join(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same rows in fewer blocks, of no more than MAX_JOINED rows if those given are not longer."""
+    waiting: list[Block] = []
+    rows = 0
+    for block in blocks:
+        if waiting and (block.kind() != waiting[0].kind() or rows + len(block.zone) > MAX_JOINED):
+            yield _joined(waiting)
+            waiting, rows = [], 0
+        waiting.append(block)
+        rows += len(block.zone)
+    if waiting:
+        yield _joined(waiting)
 
 
 def encode(rows: Sequence[Row]) -> bytes:
@@ -131,6 +151,20 @@ def peek(data: bytes, offset: int = 0) -> tuple[tuple[str, ...], tuple[str | Non
 def time_of(row: Row) -> float:
     """When it counts (UTC s)."""
     return row.end if isinstance(row, Detection) else row.at
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    return replace(
+        blocks[0],
+        zone=np.concatenate([block.zone for block in blocks]),
+        start=np.concatenate([block.start for block in blocks]),
+        end=np.concatenate([block.end for block in blocks]),
+        motion=np.concatenate([block.motion for block in blocks]),
+        filled=np.concatenate([block.filled for block in blocks]),
+        scores=np.concatenate([block.scores for block in blocks], axis=1),
+    )
 
 
 def _frame(data: bytes, offset: int) -> tuple[bytes, int]:

@@ -34,7 +34,7 @@ SCENES = (("fall", 3, 9.0), ("walk", 2, 7.0), ("fight", 4, 8.0), ("talk", 5, 7.0
 # Motion of these scenes crosses these levels up and down again every few seconds.
 RULES = """
 rules:
-  - {alert: stirs, when: {motion: 5}, gap: 0s}
+  - {alert: stirs, when: {motion: 4}, gap: 0s}
   - {alert: moves, when: {motion: 10}, gap: 0s}
   - {alert: hurries, when: {motion: 13}, gap: 0s}
   - alert: crowd

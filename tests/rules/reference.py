@@ -353,9 +353,9 @@ class _Teller:
         if now and now.announced:
             self.past.append(now)
             self.tell(now, "end", at, withheld=not now.heard_of, reason=reason)
-            if now.opened is None:
+            if now.heard_of and now.opened is None:
                 self.hushed = at + self.times["cooldown"]
-            else:
+            elif now.heard_of:
                 self.cooled = at + self.times["cooldown"]
 
     def pass_time(self, at: float) -> None:

@@ -1,6 +1,7 @@
 """What is usual at an hour of the day."""
 
 import random
+from struct import pack
 
 import pytest
 
@@ -53,3 +54,22 @@ def test_any_level_finds_a_bin() -> None:
         base.learn(level, -5.0)
     assert sum(map(sum, base._counts)) == 4
     assert all(len(counts) == BINS for counts in base._counts)
+
+
+def test_what_was_learnt_can_be_kept() -> None:
+    base = Baseline()
+    chance = random.Random(1)
+    for t in range(0, 200_000, 60):
+        base.learn(chance.uniform(0, 10), float(t))
+    again = Baseline.from_bytes(base.to_bytes())
+    for running in (base, again):
+        running.learn(3.0, 3 * DAY)
+    assert again.to_bytes() == base.to_bytes()
+    assert again.rank(5.0, 3 * DAY) == base.rank(5.0, 3 * DAY) > 0
+
+
+def test_counts_that_cannot_be_are_refused() -> None:
+    packed = Baseline().to_bytes()
+    for bad in (b"", packed[:-1], pack("<d", -1.0) + packed[8:], pack("<d", float("nan")) + packed[8:]):
+        with pytest.raises(ValueError, match="what was learnt cannot be read"):
+            Baseline.from_bytes(bad)

@@ -1,11 +1,16 @@
-"""What the rules remember is bounded by rules, cameras and zones, not by time."""
+"""What the rules remember is bounded by rules, cameras and zones, not by time.
 
+STREAMWATCH_DETECTIONS sets of how many detections (20,000 if unset).
+"""
+
+import os
 import pickle
 import random
 
 from tests.rules.play import FALL, T0, book, detection
 from tests.rules.test_condition import EXAMPLES
 
+DETECTIONS = int(os.environ.get("STREAMWATCH_DETECTIONS", "20000"))
 OFTEN = [{"count": 9, "in": "30d", "severity": "critical"}]
 RULES = [
     {"alert": f"r-{i}", "when": when if "on_cameras" in when else {"any": [when, FALL]}, "escalate": OFTEN}
@@ -19,12 +24,12 @@ def test_what_is_remembered_does_not_grow_with_time() -> None:
     chance = random.Random(1)
     sizes = []
     alerts = 0
-    for t in range(20_000):
+    for t in range(DETECTIONS):
         zone = chance.choice([None, None, "gate"])
         levels = {"fall": chance.random(), "fight": chance.random(), "motion": chance.random()}
         camera = "dock" if zone else chance.choice(["dock", "ward-1"])
         alerts += len(running.observe(detection(t, camera=camera, zone=zone, **levels)))
-        if t % 500 == 0:
+        if t % (DETECTIONS // 40) == 0:
             running.gap("dock", T0 + t)
             running.camera("dock", chance.choice(["online", "offline"]), T0 + t)
             sizes.append(len(pickle.dumps(running)))

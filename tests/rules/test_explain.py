@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from streamwatch.models.detection import CameraState, Gap
-from streamwatch.rules.explain import Explanation, Row, explain, missing
+from streamwatch.rules.explain import Explanation, Row, explain, horizon, missing
 from streamwatch.rules.part import Part
 from tests.rules.play import FALL, T0, detection, rules
 
@@ -127,3 +127,16 @@ def test_a_rule_across_cameras_is_explained_camera_by_camera() -> None:
     assert found.incident is not None
     assert (found.state(), found.incident.camera) == ("firing", "ward-1")
     assert [part.holds for part in found.when.parts] == [None, True]
+
+
+def test_looks_as_far_back_as_it_may_matter() -> None:
+    day = 86_400.0
+    plain, week, gated, learns = rules(
+        {},
+        {"alert": "week", "when": {"count": FALL, "in": "7d", "at_least": 2}},
+        {"alert": "gated", "cooldown": "1h", "inhibited_by": ["week"]},
+        {"alert": "learns", "when": {"anomaly": 0.99}, "escalate": [{"count": 2, "in": "2h", "severity": "critical"}]},
+    )
+    every = (plain, week, gated, learns)
+    spans = [horizon(rule, every) for rule in every]
+    assert spans == [day, 8 * day, 8 * day, 16 * day + 7200]

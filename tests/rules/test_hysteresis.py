@@ -3,7 +3,7 @@ from math import nan
 import pytest
 
 from streamwatch.rules.condition import Evidence, Standing
-from streamwatch.rules.hysteresis import Hysteresis, Threshold
+from streamwatch.rules.hysteresis import Hysteresis, Threshold, fault_of_off, off_of
 from tests.rules.play import T0, detection
 
 FALL = Threshold("fall", None, 0.8, 0.6)
@@ -58,3 +58,11 @@ def test_forgets_at_a_reset() -> None:
 def test_what_is_no_number_is_a_fault() -> None:
     with pytest.raises(ValueError, match="camera dock: score of fall is not a number"):
         answers(Hysteresis(FALL), nan)
+
+
+def test_off_lies_below_on() -> None:
+    assert fault_of_off("motion", 2.0, 2.0) == "off (2) must be below motion (2)"
+    assert fault_of_off("on", 0.8, 0.79) is None
+    assert fault_of_off("on", 0.8, None) is None
+    assert off_of(0.8, None) == pytest.approx(0.6)
+    assert off_of(0.8, 0.1) == 0.1

@@ -1,5 +1,7 @@
 """Reading one mapping: paths in messages."""
 
+import re
+
 import pytest
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +16,7 @@ class Keys(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     of: int
+    sure: bool = False
 
 
 def node(**mapping: object) -> Node:
@@ -53,3 +56,18 @@ def test_requires() -> None:
     node().require(None, "event")
     with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when\.event: is odd"):
         node().require("is odd", "event")
+
+
+def test_requires_a_zone_that_is_there() -> None:
+    node().require_zone(None)
+    node().require_zone("gate")
+    with pytest.raises(RuleError, match=r"x\.yml: rules\[0\]\.when\.zone: .*did you mean 'gate'"):
+        node().require_zone("gat")
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_value_is_no_number(value: bool) -> None:
+    said = f"x.yml: rules[0].when.of: must not be {str(value).lower()}"
+    with pytest.raises(RuleError, match=re.escape(said)):
+        node(of=value).read(Keys)
+    assert node(of=1, sure=value).read(Keys).sure is value

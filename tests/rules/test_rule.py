@@ -52,7 +52,7 @@ def test_reads_all_it_knows() -> None:
         ({"annotations": {"text": "{camera.__class__}"}}, r"annotations.text: unknown placeholder"),
         ({"cameras": ["dok"]}, r"rules\[0\]\.cameras: no camera is named 'dok'; did you mean 'dock'"),
         ({"cameras": []}, r"cameras: Tuple should have at least 1 item"),
-        ({"cameras": "dock"}, r"cameras: Input should be a valid tuple"),
+        ({"cameras": "dock"}, r"cameras: must be a list, such as"),
         ({"alert": "Fall!"}, r"rules\[0\]\.alert: String should match"),
         ({"when": {"evnt": "fall"}}, r"rules\[0\]\.when: no operator among 'evnt'; did you mean 'event'"),
         ({"no_data": "open"}, r"no_data: Input should be 'close', 'hold' or 'alert'"),

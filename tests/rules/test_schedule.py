@@ -87,7 +87,7 @@ def test_does_not_stand_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schedule": "22:00-06:00"}, "schedule: Input should be a valid tuple"),
+        ({"schedule": "22:00-06:00"}, "schedule: must be a list, such as"),
         ({"schedule": ["22-6"]}, r"schedule\[0\]: must be hours such as '22:00-06:00'"),
         ({"schedule": ["24:00-06:00"]}, "is no span of hours"),
         ({"schedule": ["06:00-24:30"]}, "is no span of hours"),
@@ -95,6 +95,8 @@ def test_does_not_stand_alone() -> None:
         ({"schedule": []}, "at least 1 item"),
         ({"timezone": "Europe/Berln"}, "is no IANA time zone.*did you mean 'Europe/Berlin'"),
         ({"timezone": "../etc/passwd"}, "is no IANA time zone"),
+        ({"timezone": "localtime"}, "is no IANA time zone"),
+        ({"timezone": "right/Europe/Berlin"}, "is no IANA time zone"),
         ({"timezone": None}, "timezone: Input should be a valid string"),
         ({"days": ["mo"]}, r"'mo' is not one of mon, tue, .*did you mean 'mon'"),
         ({"except": ["2026-13-01"]}, r"except\[0\]: month must be in 1..12"),

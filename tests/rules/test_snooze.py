@@ -130,6 +130,20 @@ class TestInABook:
         assert told(found) == [("update", 2, 1, True), ("update", 4.5, 1, False)]
         assert found[1].severity == "critical"
 
+    def test_what_nobody_was_told_of_starts_no_cooldown(self) -> None:
+        running = book({"cooldown": "1h"})
+        running.snooze(Snooze("fall", "dock", span=3.5), T0 - 1)
+        assert told(play(running, "#..#.")) == [
+            ("new", 0, 0, True), ("end", 1, 0, True), ("new", 3, 0, False), ("end", 4, 1, False),
+        ]  # fmt: skip
+        assert play(running, "###", 5) == []
+
+    def test_nor_does_a_warning_that_nobody_heard_hold_back_the_next(self) -> None:
+        running = book({"for": "5s", "early": True, "cooldown": "1h"})
+        running.snooze(Snooze("fall", "dock", span=3.5), T0 - 1)
+        found = play(running, "#..#.#.")
+        assert [(alert.type.value, alert.time - T0) for alert in found if not alert.snoozed] == [("new", 3), ("end", 4)]
+
     def test_ended_by_hand_all_is_told_at_once(self) -> None:
         running = book({})
         running.snooze(ALWAYS, T0 - 1)

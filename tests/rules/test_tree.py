@@ -4,7 +4,7 @@ import pytest
 
 from streamwatch.rules.condition import Term
 from streamwatch.rules.operators import parse_condition
-from streamwatch.rules.tree import children, describe, events, operator, with_threshold
+from streamwatch.rules.tree import children, describe, events, operator, reach, with_threshold
 from tests.rules.play import SITE
 
 
@@ -50,3 +50,21 @@ def test_a_term_without_events_stays_as_it_is() -> None:
     motion = term({"motion": 0.2})
     assert with_threshold(motion, 0.9) is motion
     assert events(motion) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "seconds"),
+    [
+        (FALL, 0),
+        ({"absent": FALL, "for": "20s"}, 20),
+        ({"k_of_n": FALL, "at_least": 2, "of": 3}, 30),
+        (
+            {"count": {"sequence": [FALL, {"absent": FIGHT, "for": "5s"}], "within": "1m"}, "in": "2d", "at_least": 3},
+            172_865,
+        ),
+        ({"all": [{"absent": FALL, "for": "20s"}, {"count": FIGHT, "in": "1h", "at_least": 2}]}, 3600),
+        ({"anomaly": 0.99, "warm_up": "3h"}, 3 * 3600),
+    ],
+)
+def test_how_far_back_it_matters(when: object, seconds: float) -> None:
+    assert reach(term(when)) == seconds

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamwatch.rules.backtest import Coverage, Firing
+from streamwatch.rules.backtest import Firing
+from streamwatch.rules.sight import Coverage
 from streamwatch.rules.truth import SLACK, Truth, judge
 
 

@@ -8,7 +8,7 @@ from streamwatch.rules.alert import Alert, AlertType, to_json
 from streamwatch.rules.condition import Reasoned
 from streamwatch.rules.operators import parse_condition
 from streamwatch.rules.part import Part
-from streamwatch.rules.why import MAX_PARTS, MAX_TEXT, why
+from streamwatch.rules.why import MAX_PARTS, MAX_TEXT, Reasons
 from tests.rules.play import FALL, SITE, T0, book, condition, detection
 from tests.rules.test_condition import EXAMPLES
 
@@ -117,4 +117,4 @@ def test_what_cannot_say_why_is_named_all_the_same() -> None:
         def reset(self) -> None: ...
 
     term = parse_condition(FALL, "x: when", SITE, ("dock",))
-    assert why(term, Silent()) == Part("when", "event fall, on 0.8, off 0.6", None)
+    assert Reasons(term, Silent()).now() == Part("when", "event fall, on 0.8, off 0.6", None)

@@ -1,6 +1,7 @@
 """Blocks: lossless for whatever may come, small for what does come, and never believed when damaged."""
 
 import struct
+from itertools import pairwise
 from math import inf, isnan, nan
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
-from streamwatch.sinks.score_block import MAGIC, Row, decode, encode, peek, time_of
+from streamwatch.sinks.score_block import MAGIC, Row, decode, encode, join, peek, time_of
 
 MODEL = ModelInfo("tiny", "3", "ab" * 32)
 EVENTS = ("fight", "fall")
@@ -129,3 +130,21 @@ def test_odd_numbers_keep_their_kind() -> None:
     assert isinstance(row, Detection)
     assert isnan(row.scores["fight"])
     assert (row.end, row.scores["fall"], row.motion, row.filled) == (inf, 1e300, -inf, 0.1)
+
+
+@given(st.lists(rows, min_size=1, max_size=6), st.integers(0, 50), st.integers(0, 50))
+@settings(deadline=None)
+def test_joined_blocks_hold_the_same_rows(given_rows: list[list[Row]], first: int, last: int) -> None:
+    blocks = [decode(encode(part))[0] for part in given_rows]
+    joined = list(join(blocks))
+    together = [bits(row) for block in joined for row in block.rows()]
+    assert together == [bits(row) for block in blocks for row in block.rows()]
+    assert all(one.kind() != other.kind() for one, other in pairwise(joined))
+    part = [bits(row) for row in joined[0].rows(first, last)]
+    assert part == [bits(row) for row in joined[0].rows()][first:last]
+
+
+def test_joined_blocks_are_bounded() -> None:
+    block = decode(encode([Gap("dock", float(i)) for i in range(3000)]))[0]
+    assert [len(found.end) for found in join([block] * 5)] == [6000, 6000, 3000]
+    assert list(join([])) == []
