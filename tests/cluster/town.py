@@ -216,6 +216,19 @@ class Town:
         rows: int = ray.get(ray.get_actor(str(self._scorer_name())).rows.remote(), timeout=30)
         return rows
 
+    def calm_down(self, seconds: float = 6.0) -> None:
+        """Wait until no camera has moved for so long: a node that came back is given its share little by little."""
+        owners, since = self.owners(), time.monotonic()
+
+        def calm() -> bool:
+            nonlocal owners, since
+            now = self.owners()
+            if now != owners:
+                owners, since = now, time.monotonic()
+            return time.monotonic() - since > seconds
+
+        wait_for(calm, "no camera moves")
+
     def lose_scorer(self) -> float:
         """Its node is taken away; seconds until every camera has been scored since."""
         addresses = self.addresses()
