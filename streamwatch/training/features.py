@@ -109,7 +109,7 @@ def judge(sight: Sight, size: int, work: Path, threads: int = 1) -> Eyes:
 
 
 def _graph(model: nn.Module, size: int, path: Path, threads: int) -> Eyes:
-    to_onnx(model.eval(), {"frames": torch.zeros(2, 8, size, size, 3, dtype=torch.uint8)}, ["x"], path)
+    to_onnx(model.eval(), {"frames": torch.zeros(2, 8, size, size, 3, dtype=torch.uint8)}, ["x"], path, optimise=False)
     return Eyes(path.read_bytes(), threads)
 
 

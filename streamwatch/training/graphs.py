@@ -41,8 +41,10 @@ def to_onnx(
     outputs: Sequence[str],
     path: Path,
     dynamic: Mapping[str, Mapping[int, str]] | None = None,
+    optimise: bool = True,
 ) -> None:
-    """Opset 18, weights inside the file, first axis ``batch`` and the ``dynamic`` axes symbolic.
+    """Opset 18, weights inside the file, first axis ``batch`` and the ``dynamic`` axes symbolic. What is not kept need
+    not be optimised, which takes most of the time: ONNX Runtime does so, too.
 
     An example batch of 1 would be baked in silently, so it must be at least 2.
     """
@@ -63,6 +65,7 @@ def to_onnx(
         external_data=False,
         dynamic_shapes={name: {a: dims[d] for a, d in known.items()} for name, known in axes.items()},
         verbose=False,
+        optimize=optimise,
     )
     forget_origin(path)
     check_graph(path)
