@@ -36,16 +36,12 @@ from streamwatch.sinks.sink import Site
 from streamwatch.sinks.stores import open_store
 from streamwatch.video.camera import Camera
 from streamwatch.video.clock import SteadyClock
-from streamwatch.video.demand import LAG
 from streamwatch.video.frame import Clip
-from streamwatch.video.turns import Turns
 from streamwatch.video.window import ClipTiming
 from streamwatch.watchdog import Watchdog
 from streamwatch.worker import Worker
 
 __all__ = ["Assembly"]
-
-OLD = 1.2  # seconds of a window's age from which the machine counts as strained
 
 
 class Assembly:
@@ -61,8 +57,6 @@ class Assembly:
         self._states: dict[str, str] = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._clock = SteadyClock(time.time(), time.monotonic())
         self._mailbox: Mailbox[str, Clip] = Mailbox(self._on_drop)
-        self._turns = Turns(len(config.cameras))
-        self._old = {camera.name: OLD + LAG * (camera.decode == "auto") for camera in config.cameras}
         self._beat = time.monotonic()  # of inference
         self._resources = ExitStack()
         with ExitStack() as building:
@@ -137,7 +131,6 @@ class Assembly:
         }
         for name, camera in cameras.items():
             camera.keep(self.evidence.ring(name))
-            camera.share(self._turns)
         return CameraThreads(cameras, lambda name: self._on_status(name, "failed"))
 
     def _build_http(self, config: Config) -> None:
@@ -196,12 +189,8 @@ class Assembly:
 
     def _on_drop(self, camera: str, reason: str) -> None:
         self.metrics.clips_dropped.labels(camera, reason).inc()
-        if reason == "replaced":
-            self._turns.strain(camera, time.monotonic())
 
     def _on_detection(self, detection: Detection) -> None:
-        if self._now() - detection.end > self._old[detection.camera]:
-            self._turns.strain(detection.camera, time.monotonic())
         self.evidence.put(detection)
         self.evaluation.put(detection)
 
