@@ -1,8 +1,8 @@
 """Whose turn it is to be decoded where the machine is too slow for all of its cameras. Pure: time is an argument.
 
 Were all decoded at once then, all would be late: each at a share of the speed that it comes with. A few at a time are
-on time, and each gets its turn. Not connected in ``assembly``: on two processors that only just do not hold their cameras
-it let them idle, so each camera is alone with its turn.
+on time, and each gets its turn. Not connected in ``assembly``: on two processors that only just do not hold their
+cameras it let them idle, so each camera is alone with its turn.
 """
 
 import math
