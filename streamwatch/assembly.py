@@ -56,7 +56,9 @@ class Assembly:
         self._died = died
         self._states: dict[str, str] = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._clock = SteadyClock(time.time(), time.monotonic())
-        self._mailbox: Mailbox[str, Clip] = Mailbox(self._on_drop)
+        self._mailbox: Mailbox[str, Clip] = Mailbox(
+            lambda name, why: self.metrics.clips_dropped.labels(name, why).inc()
+        )
         self._beat = time.monotonic()  # of inference
         self._resources = ExitStack()
         with ExitStack() as building:
@@ -186,9 +188,6 @@ class Assembly:
 
     def _take(self, clip: Clip) -> None:
         self._mailbox.put(clip.camera, clip)
-
-    def _on_drop(self, camera: str, reason: str) -> None:
-        self.metrics.clips_dropped.labels(camera, reason).inc()
 
     def _on_detection(self, detection: Detection) -> None:
         self.evidence.put(detection)

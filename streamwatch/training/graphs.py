@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamwatch.training.data import Images
+from streamwatch.training.slim import slim
 from streamwatch.training.videobert import ClipEncoder, Joint
 
 __all__ = [
@@ -165,48 +166,6 @@ def _that_choose(graph: onnx.GraphProto) -> list[str]:
     return list(found)
 
 
-def _take_pixels(path: Path) -> int:
-    """Pixels are bytes already: feed them as such where a cast, (x − 127) / 128 and a quantiser make bytes of them
-    anew: the close look. → how many such places there were.
-
-    The whole picture is halved in float: ONNX Runtime's mean of bytes takes four times as long."""
-    model = onnx.load(str(path))
-    graph = model.graph
-    made_by = {name: node for node in graph.node for name in node.output}
-    exact = {"pixel_scale": np.array(1 / 128, np.float32), "pixel_zero": np.array(127, np.uint8)}
-    found = 0
-    for node in graph.node:
-        chain = [made_by.get(node.input[0])] if node.op_type == "DequantizeLinear" else []
-        for wanted in ("QuantizeLinear", "Div", "Sub", "Cast"):
-            if chain and chain[-1] is not None and chain[-1].op_type == wanted:
-                chain.append(made_by.get(chain[-1].input[0]))
-            else:
-                break
-        else:
-            cast = made_by[made_by[made_by[made_by[node.input[0]].input[0]].input[0]].input[0]]
-            node.input[:] = [cast.input[0], *exact]
-            found += 1
-    if found:
-        graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in exact.items())
-        _drop_unused(graph)
-        onnx.save(model, str(path))
-    return found
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Nodes and values that nobody reads."""
-    outputs = {value.name for value in graph.output}
-    while True:
-        read = outputs | {name for node in graph.node for name in node.input}
-        idle = [node for node in graph.node if not read & set(node.output)]
-        for node in idle:
-            graph.node.remove(node)
-        if not idle:
-            break
-    for value in [value for value in graph.initializer if value.name not in read]:
-        graph.initializer.remove(value)
-
-
 def _forget_shapes(path: Path) -> None:
     """The exporter's notes on inner shapes contradict the optimiser's transposed weights; ONNX infers them anew."""
     model = onnx.load(str(path))
@@ -238,7 +197,7 @@ def quantise_encoder(fp32: Path, int8: Path, clips: Iterable[Images]) -> None:
             weight_type=QuantType.QInt8,
             nodes_to_exclude=left,
         )
-    _take_pixels(int8)
+    slim(int8)
 
 
 def quantise_joint(fp32: Path, int8: Path) -> None:

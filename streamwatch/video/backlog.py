@@ -2,8 +2,6 @@
 
 import math
 
-from streamwatch.video.turns import Turn
-
 __all__ = ["Backlog"]
 
 LATE = 1.0  # seconds behind the stream's quickest arrival
@@ -18,13 +16,10 @@ DRIFT = 200e-6  # of a camera's crystal
 
 class Backlog:
     """Decides packet by packet. A machine that is too slow for its cameras leaves out packets, from here to the first
-    keyframe at which the stream is on time again and it is the camera's ``turn``, instead of falling behind for ever:
-    the newest matter most.
+    keyframe at which the stream is on time again, instead of falling behind for ever: the newest matter most.
     """
 
-    def __init__(self, turn: Turn | None = None) -> None:
-        self._turn = turn or Turn()
-        self._turn.enter()
+    def __init__(self) -> None:
         self._least = math.inf  # arrival − pts
         self._pts = -math.inf
         self._late_since: float | None = None
@@ -43,28 +38,20 @@ class Backlog:
         self.late = late = self._lateness(pts, arrival)
         if self._begun == -math.inf:
             self._begun = pts
-        shown = not 0 <= pts - self._begun < CHUNK
         if self._skip_since is not None:
-            if keyframe and late < CAUGHT_UP and self._turn.take():
+            if keyframe and late < CAUGHT_UP:
                 self._skip_since, self._begun = None, pts
-        elif self._falls_behind(late, arrival) and shown:
-            self._turn.lose(arrival)
-            self._skip_since, self._late_since = arrival, None
-        elif self._turn.over(late < CAUGHT_UP):
-            self._skip_since, self._late_since = arrival, None
-        return self._skip_since is None
-
-    def _falls_behind(self, late: float, arrival: float) -> bool:
-        """Whether it has been late for a while and gains nothing."""
-        if late < LATE:
+        elif late < LATE:
             self._late_since = None
         elif self._late_since is None:
             self._late_since, self._late_by = arrival, late
-        elif (passed := arrival - self._late_since) >= PATIENCE:
+        elif arrival - self._late_since >= PATIENCE:
             gained = self._late_by - late
-            self._late_since, self._late_by = arrival, late
-            return gained < GAIN * passed
-        return False
+            if gained < GAIN * (arrival - self._late_since) and not 0 <= pts - self._begun < CHUNK:
+                self._skip_since, self._late_since = arrival, None
+            else:
+                self._late_since, self._late_by = arrival, late
+        return self._skip_since is None
 
     def _lateness(self, pts: float, arrival: float) -> float:
         delay = arrival - pts

@@ -27,7 +27,6 @@ from streamwatch.video.sketch import Sketch
 from streamwatch.video.source import open_source
 from streamwatch.video.stillness import STATES as DECODING
 from streamwatch.video.stillness import Stillness
-from streamwatch.video.turns import Turn, Turns
 from streamwatch.video.window import ClipTiming
 
 __all__ = ["REASONS", "STATES", "Camera", "read_clips"]
@@ -64,7 +63,6 @@ class Camera:
         self._metrics = metrics
         self._clock = clock or SteadyClock(time.time(), time.monotonic())
         self._ring: PacketRing | None = None
-        self._turn = Turn()
         self._sketch: Sketch | None = None
         self._cutter = Cutter(config.name, timing, config.privacy_masks, self._on_gap)
         checks = [name for name in CHECKS if getattr(config.health, name)]
@@ -82,10 +80,6 @@ class Camera:
         """Have what comes kept in ``ring``, too, as it came. Before ``run``."""
         self._ring = ring
         self._sketch = None if ring is None else Sketch(ring, self._config.privacy_masks)
-
-    def share(self, turns: Turns) -> None:
-        """Take turns with other cameras where the machine is too slow for all. Before ``run``."""
-        self._turn = Turn(turns, self.name)
 
     def enable(self, on: bool) -> None:
         """Switch the camera on or off while it runs; from any thread."""
@@ -126,7 +120,6 @@ class Camera:
             reason = error.reason if error.reason in REASONS else "error"
             self._lost(error, reason)
         finally:
-            self._turn.leave()
             self._meter.read(tally)
             self._cutter.restart(reason)
         if reason != "stopped":
@@ -142,7 +135,7 @@ class Camera:
 
         opening = Opening(
             config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,
-            self._ring, self._cutter.rest, self._turn, over, config.deblock,
+            self._ring, self._cutter.rest, over, config.deblock,
         )  # fmt: skip
         read = 0.0
         with closing(open_source(opening)) as source:
@@ -155,7 +148,6 @@ class Camera:
                 arrival = now - picture.late
                 for clip in self._cutter.observe(picture, arrival, self._clock.at(arrival)):
                     self._metrics.clips.labels(self.name).inc()
-                    self._turn.show()
                     self._deliver(clip if stillness is None else _teach(stillness, clip, picture))
                     self._look(clip, stillness)
                 if self._sketch is not None:

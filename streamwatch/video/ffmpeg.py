@@ -42,7 +42,7 @@ MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 AT_ONCE = 0.001  # seconds in which a packet is read that was there already
 ON_TIME = 0.1  # seconds that the newest packet of a stream may be late, if it was read to its end
 SHARE = 0.1  # of the read timeout: a camera that falls silent meanwhile is noticed so much later
-ALERT = 0.1  # seconds at most while the camera waits for its turn, as a keyframe that is read late begins none
+ALERT = 0.1  # seconds at most while packets are left out, as a keyframe that is read late ends that not
 UNDATED = 8  # pictures at the start of a live stream that are left out if they have no pts
 DENIED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 GONE = (av.error.EOFError, av.error.ConnectionResetError, av.error.BrokenPipeError, av.error.ConnectionAbortedError)
@@ -127,7 +127,7 @@ class FfmpegSource:
 
     def _packets(self) -> Iterator[Packet]:
         """What is to be decoded; at the end an empty packet that drains the decoder."""
-        opening, backlog = self._opening, Backlog(self._opening.turn)
+        opening, backlog = self._opening, Backlog()
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())

@@ -8,7 +8,6 @@ from streamwatch.secret import SecretUrl
 from streamwatch.video.frame import Image
 from streamwatch.video.packets import PacketRing
 from streamwatch.video.stillness import Stillness
-from streamwatch.video.turns import Turn
 
 __all__ = ["ArrayPicture", "Opening", "Picture", "Source", "Tally"]
 
@@ -69,9 +68,8 @@ class Opening:
     """What to open and how. ``wait`` paces what has no pace of its own (a file) by waiting so many seconds; without it
     the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand.
     ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
-    it was read to its end: packets that have gathered cost less than as many that each wake the thread. ``turn``:
-    the camera's among others, where the machine is too slow for all. Once ``over()`` nobody wants more: packets may
-    come for long before one is a picture. ``deblock``: as of Decoder."""
+    it was read to its end: packets that have gathered cost less than as many that each wake the thread. Once ``over()``
+    nobody wants more: packets may come for long before one is a picture. ``deblock``: as of Decoder."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -82,7 +80,6 @@ class Opening:
     tally: Tally = field(default_factory=Tally)
     ring: PacketRing | None = None
     rest: Callable[[], float] = lambda: 0.0
-    turn: Turn = field(default_factory=Turn)
     over: Callable[[], bool] = lambda: False
     deblock: bool = True
 
