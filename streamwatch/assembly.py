@@ -23,10 +23,9 @@ from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.provider import Gpu
 from streamwatch.orders import Orders
-from streamwatch.plan import Plan, draw_plan
+from streamwatch.plan import Plan, draw_plan, published
 from streamwatch.reload import Reload
 from streamwatch.rules.book import RuleBook
-from streamwatch.rules.rule import Rule
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
 from streamwatch.sinks.outbox import expose
@@ -94,7 +93,7 @@ class Assembly:
         self.delivery = Delivery(self.outbox, self.reserve, self.metrics.alerts_dropped)
 
     def _build_sink(self, config: Config, plan: Plan) -> None:
-        watching, events = self._watching(plan.rules), list(self.model.card.events)
+        watching, events = published(plan.rules, self._states), list(self.model.card.events)
         site = Site(self.outbox.instance, watching, self.outbox, self.metrics, self._now, events)
         announced = config.data_dir / "announced.json"
         self.sink = MqttSink(site, config.mqtt, self.on_command, on_reload=self._request_reload, announced=announced)
@@ -206,10 +205,5 @@ class Assembly:
 
     def _on_reloaded(self, outcome: dict[str, object]) -> None:
         if outcome["applied"]:
-            self.sink.watch(self._watching(self.reload.rules))
+            self.sink.watch(published(self.reload.rules, self._states))
         self.sink.applied(outcome)
-
-    def _watching(self, rules: tuple[Rule, ...]) -> dict[str, list[str]]:
-        """Camera → names of the rules that watch it and publish."""
-        shown = [rule for rule in rules if not rule.shadow]
-        return {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}

@@ -1,5 +1,6 @@
 """What a configuration amounts to, with everything checked that can be checked before anything runs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from streamwatch.rules.rule import Rule
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.video.source import check_url
 
-__all__ = ["Plan", "draw_plan", "rules_of", "shipped_rules", "zones_of"]
+__all__ = ["Plan", "draw_plan", "published", "rules_of", "shipped_rules", "zones_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ def zones_of(config: Config, grid: int) -> Zones:
     return {
         camera.name: [(zone.name, zone_cells(zone.polygon, grid)) for zone in camera.zones] for camera in config.cameras
     }
+
+
+def published(rules: Iterable[Rule], cameras: Iterable[str]) -> dict[str, list[str]]:
+    """Camera → names of the rules that watch it and publish."""
+    shown = [rule for rule in rules if not rule.shadow]
+    return {name: [rule.name for rule in shown if rule.watches(name)] for name in cameras}
 
 
 def rules_of(config: Config, events: frozenset[str]) -> tuple[Rule, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from streamwatch.config import Config, load_config
 from streamwatch.errors import ConfigError, RuleError
-from streamwatch.plan import draw_plan, rules_of, shipped_rules
+from streamwatch.plan import draw_plan, published, rules_of, shipped_rules
 
 CAMERA = "{name: dock, url: 'rtsp://h', zones: [{name: left, polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}]}"
 
@@ -47,3 +47,15 @@ def test_the_shipped_rules_are_used_where_there_are_none(tmp_path: Path, monkeyp
     assert {Path(rule.where.split(":")[0]).parent for rule in found} == {shipped_rules()}
     with pytest.raises(RuleError, match="no such file"):
         rules_of(load(tmp_path, "rules: [rules/]\ncameras: [{name: a, url: 'rtsp://h'}]"), events)
+
+
+def test_what_is_evaluated_in_the_shadow_is_not_published(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(
+        "rules:\n"
+        "  - {alert: all, when: {event: fall, on: 0.5}}\n"
+        "  - {alert: tried, shadow: true, when: {event: fall, on: 0.3}}\n"
+        "  - {alert: one, cameras: [dock], when: {event: fall, on: 0.7}}\n"
+    )
+    config = load(tmp_path, f"rules: [{tmp_path}/rules.yml]\ncameras: [{CAMERA}, {{name: gate, url: 'rtsp://h'}}]")
+    found = published(rules_of(config, frozenset({"fall"})), ["dock", "gate"])
+    assert found == {"dock": ["all", "one"], "gate": ["all"]}

@@ -6,7 +6,7 @@ It sees detections and alerts, never a picture but the snapshots that it publish
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from streamwatch.cluster.census import Census, targets
@@ -23,7 +23,7 @@ from streamwatch.http import HttpServer, read_token
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Gap
 from streamwatch.orders import Orders
-from streamwatch.plan import draw_plan
+from streamwatch.plan import draw_plan, published
 from streamwatch.reload import Reload
 from streamwatch.rules.book import RuleBook, Share
 from streamwatch.rules.order import Acknowledge, Order
@@ -96,7 +96,7 @@ class Site:
         self._build_http(f"{plan.pack.card.name} {plan.pack.card.version}")
 
     def _build_sink(self, rules: tuple[Rule, ...], events: Iterable[str]) -> None:
-        watching = self._watching(rules)
+        watching = published(rules, self._states)
         speaker = Speaker(self.outbox.instance, watching, self.outbox, self.metrics, time.time, list(events))
         announced = self.config.data_dir / "announced.json"
         self.sink = MqttSink(
@@ -253,9 +253,5 @@ class Site:
 
     def _on_reloaded(self, outcome: dict[str, object]) -> None:
         if outcome["applied"]:
-            self.sink.watch(self._watching(self.reload.rules))
+            self.sink.watch(published(self.reload.rules, self._states))
         self.sink.applied(outcome)
-
-    def _watching(self, rules: tuple[Rule, ...]) -> Mapping[str, list[str]]:
-        shown = [rule for rule in rules if not rule.shadow]
-        return {name: [rule.name for rule in shown if rule.watches(name)] for name in self._states}
