@@ -27,7 +27,7 @@ from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, untuned
-from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder
+from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
 
 __all__ = ["FILE", "Eyes", "encoder", "folds_of", "soup", "tune"]
 
@@ -120,9 +120,7 @@ def _first_heads(eyes: Eyes, source: _Source, rng: np.random.Generator) -> None:
         for _ in tqdm(range(max(1, source.how.start // CHUNK)), desc="first heads", mininterval=5):
             clips, target, weight = source.draw(CHUNK, rng)
             cells, motion, close, cover = eyes.encoder.looks(clips)
-            share = (cover * motion).sum((1, 2)) / motion.sum((1, 2))
-            whole = (cells * motion[:, None]).sum((2, 3)) / motion.sum((1, 2))[:, None]
-            seen.append(torch.cat([close, whole, share[:, None]], 1))
+            seen.append(torch.cat([close, pool(cells, motion), pool(cover[:, None], motion)], 1))
             targets.append(target)
             weights.append(weight)
         x = torch.cat(seen)
