@@ -40,8 +40,8 @@ class OnnxModel:
         self.provider = encoder.provider
         self.max_batch = max_batch(encoder.provider)
         self._grid = asked.gpu.grid or encoder.provider == "cpu"
-        self._encoder = _runner(encoder, ["token", "grid", "motion"] if self._grid else ["token", "motion"], asked.gpu)
-        self._joint = _runner(joint, ["event_logits"], asked.gpu)
+        self._encoder = _runner(encoder, ["token", "grid", "motion"] if self._grid else ["token", "motion"])
+        self._joint = _runner(joint, ["event_logits"])
         events = pack.card.events.values()
         self._scale = np.array([event.scale for event in events])
         self._bias = np.array([event.bias for event in events])
@@ -124,7 +124,7 @@ class _Plain:
             return list(self._session.run(self._outputs, feeds))
 
 
-def _runner(opened: Opened, outputs: Sequence[str], gpu: Gpu) -> _Plain | BoundGraph:
+def _runner(opened: Opened, outputs: Sequence[str]) -> _Plain | BoundGraph:
     if opened.provider == "cpu":
         return _Plain(opened.session, outputs)
-    return BoundGraph(opened.session, outputs, DEVICE, gpu.cuda_graph and opened.provider == "cuda")
+    return BoundGraph(opened.session, outputs, DEVICE, opened.cuda_graph)

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from streamwatch.errors import InferenceError, PackError, ProviderError
@@ -39,11 +39,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session, the ``file`` of the pack that it runs, and the ``provider`` (cpu, cuda, tensorrt) that runs it."""
+    """A session, the ``file`` of the pack that it runs, and the ``provider`` (cpu, cuda, tensorrt) that runs it;
+    ``cuda_graph``: whether it records its kernels."""
 
     session: Any
     file: str
     provider: str
+    cuda_graph: bool = False
 
 
 def create(graph: bytes, options: Any, providers: Sequence[tuple[str, dict[str, str]]]) -> Any:
@@ -81,14 +83,22 @@ def _first(pack: Pack, stem: str, names: Sequence[str], asked: Asked, ranges: Ra
     """On the first of the providers ``names`` that takes the graph: each of them may fail in its own way, or be there
     in name only."""
     for k in range(len(names) - 1):
-        try:
-            opened = _open(pack, stem, names[k:], asked.gpu, ranges)
-        except PackError as error:
-            log.warning("%s: %s", LABELS[names[k]], error)
-            continue
-        if opened.provider != "cpu":
-            return opened
+        for gpu in _ways(names[k], asked.gpu):
+            try:
+                opened = _open(pack, stem, names[k:], gpu, ranges)
+            except PackError as error:
+                log.warning("%s%s: %s", LABELS[names[k]], " with cuda_graph" if gpu.cuda_graph else "", error)
+                continue
+            if opened.provider != "cpu":
+                return opened
     return _open(pack, stem, names[-1:], asked.gpu, ranges)
+
+
+def _ways(name: str, gpu: Gpu) -> tuple[Gpu, ...]:
+    """CUDA records a graph only if it runs all of it; what it cannot record it can still run."""
+    if name == "CUDAExecutionProvider" and gpu.cuda_graph:
+        return gpu, replace(gpu, cuda_graph=False)
+    return (replace(gpu, cuda_graph=False),)
 
 
 def _open(pack: Pack, stem: str, names: Sequence[str], gpu: Gpu, ranges: Ranges) -> Opened:
@@ -98,7 +108,8 @@ def _open(pack: Pack, stem: str, names: Sequence[str], gpu: Gpu, ranges: Ranges)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     session = _created(pack, file, options, names, gpu, ranges)
     chosen = session.get_providers()
-    return Opened(session, file, _label(running(chosen, _nodes(session) if chosen[0] != CPU else {})))
+    label = _label(running(chosen, _nodes(session) if chosen[0] != CPU else {}))
+    return Opened(session, file, label, gpu.cuda_graph and label == "cuda")
 
 
 def _prove(pack: Pack, opened: Opened, gpu: Gpu, ranges: Ranges) -> None:

@@ -139,15 +139,18 @@ def most_motion(half: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def close_up(frames: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """uint8 [B, T, S, S, 3] → [B·T, 3, S/3, S/3], whole rows and then whole columns of 16 pixels: cheap to gather."""
+    """uint8 [B, T, S, S, 3] → [B·T, 3, S/3, S/3], whole rows and then whole columns of 16 pixels: cheap to gather.
+
+    By ``index_select``: what an index in brackets is exported as (GatherND) has no kernel for bytes on a GPU.
+    """
     b, t, s, _, _ = frames.shape
     blocks, count = s // STEP, s // STEP // NEAR
     each = torch.arange(count, device=frames.device)
     rows = (torch.arange(b * t, device=frames.device) * blocks)[:, None] + row.repeat_interleave(t)[:, None] + each
-    x = frames.reshape(b * t * blocks, STEP * s * 3)[rows.flatten()]
+    x = frames.reshape(b * t * blocks, STEP * s * 3).index_select(0, rows.flatten())
     x = x.reshape(b, t, count * STEP, blocks, STEP * 3).permute(0, 3, 1, 2, 4)  # B blocks T S/3 16·3
     columns = (torch.arange(b, device=frames.device) * blocks)[:, None] + column[:, None] + each
-    x = x.reshape(b * blocks, t, count * STEP, STEP * 3)[columns.flatten()]
+    x = x.reshape(b * blocks, t, count * STEP, STEP * 3).index_select(0, columns.flatten())
     x = x.reshape(b, count, t, count * STEP, STEP, 3).permute(0, 2, 5, 3, 1, 4)  # B T 3 S/3 S/48 16
     return x.reshape(b * t, 3, count * STEP, count * STEP)
 

@@ -50,7 +50,8 @@ class _Session:
 
 class Accelerator:
     """``works``: providers whose libraries are there; ``broken``: that raise when a session opens; ``lacking``: files
-    with operators that it cannot run. ``opened``: the providers, their options and the length of each graph.
+    with operators that it cannot run, so that it records no graph of them either. ``opened``: the providers, their
+    options and each file.
     """
 
     def __init__(self, works: Sequence[str], broken: Sequence[str] = (), lacking: Sequence[bytes] = ()) -> None:
@@ -64,6 +65,8 @@ class Accelerator:
         self.opened.append((names, dict(providers), graph))
         if names[0] in self._broken:
             raise Fail(f"{names[0]}: driver too old")
+        if graph in self._lacking and dict(providers).get("CUDAExecutionProvider", {}).get("enable_cuda_graph") == "1":
+            raise Fail("This session cannot use the graph capture feature as requested by the user")
         listed = [name for name in names if name in self._works or name == CPU]
         if _entry(options, "session.disable_cpu_ep_fallback") == "1":
             if graph in self._lacking or not listed:

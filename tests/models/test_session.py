@@ -113,6 +113,19 @@ def test_every_bucket_is_warm_before_the_first_clip(monkeypatch: Patch, both: Pa
         assert session.graphs == [str(size) for size in session.batches]
 
 
+def test_what_cannot_be_recorded_runs_unrecorded(
+    monkeypatch: Patch, both: Pack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on an H100, where a graph with an operator for the CPU was refused, and then ran on the CPU alone."""
+    gpu = install(monkeypatch, Accelerator([CUDA], lacking=[both.read("clip_encoder.fp16.onnx")]))
+    with caplog.at_level("WARNING"):
+        assert OnnxModel(both, "cuda", gpu=Gpu(cuda_graph=True)).provider == "cuda"
+    encoder, joint = gpu.sessions
+    assert set(encoder.graphs) == {None}
+    assert joint.graphs == [str(size) for size in joint.batches]
+    assert "cuda with cuda_graph: " in caplog.text
+
+
 def test_clips_and_windows_are_what_they_are_on_a_cpu(monkeypatch: Patch, both: Pack) -> None:
     card = both.card
     plain = OnnxModel(both, "cpu")

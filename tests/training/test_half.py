@@ -64,6 +64,18 @@ def test_weights_are_halves(halved: Halved) -> None:
         assert {t.data_type for t in large} <= {onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64}
 
 
+def test_a_gpu_has_a_kernel_for_everything(halved: Halved) -> None:
+    """Of ONNX Runtime 1.31 (docs/OperatorKernels.md): GatherND of bytes, as an H100 refused it, has none."""
+    kinds = {onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL}
+    for name in (ENCODER, JOINT):
+        model = onnx.shape_inference.infer_shapes(onnx.load(str(halved.fp16 / f"{Path(name).stem}.fp16.onnx")))
+        known = {v.name: v.type.tensor_type.elem_type for v in (*model.graph.value_info, *model.graph.input)}
+        known |= {x.name: x.data_type for x in model.graph.initializer}
+        gathered = [known[node.input[0]] for node in model.graph.node if node.op_type == "GatherND"]
+        assert set(gathered) <= kinds
+        assert name == JOINT or any(node.op_type == "Gather" for node in model.graph.node)
+
+
 def test_halves_that_move_a_probability_are_refused(halved: Halved, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(half, "MOVED", halved.worst["probability"] / 2)
     with pytest.raises(TrainingError, match="move a probability"):
