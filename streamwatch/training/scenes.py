@@ -14,7 +14,7 @@ __all__ = ["UNSEEN", "cast", "entry_of", "look", "pictures_of", "segments_of", "
 
 SECONDS = 15.0
 UNSEEN = 100_000  # the first seed of scenes that eyes are not tuned on
-EVENTFUL = {"fall": 14, "fight": 5, "crouch": 3, "pickup": 3, "lie_down": 2}  # oftener than the other plots
+EVENTFUL = {"fall": 14, "fight": 5, "crouch": 3, "pickup": 3, "lie_down": 2, "crowd": 4}  # oftener than the other plots
 NOT_ONE_THING = {"mixed"}
 
 

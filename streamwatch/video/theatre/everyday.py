@@ -27,6 +27,22 @@ def _walk(stage: Stage) -> Play:
     return Play(tuple(actors), caption="people walk through the room")
 
 
+def _crowd(stage: Stage) -> Play:
+    """Many pass each other at all distances, some stand in groups: all of the picture moves, and nothing happens."""
+    rng = stage.rng
+    actors = []
+    for _ in range(int(rng.integers(5, 11))):
+        depth, now = float(rng.uniform(-0.8, 5.0)), float(rng.uniform(-4.0, 2.0))
+        while now < stage.duration:
+            side = stage.side() * (1 + 0.25 * max(0.0, depth))  # farther away the picture is wider
+            script = Script(rng, side, depth, 0.0 if side < 0 else math.pi, now)
+            script.walk(-side, depth + float(rng.uniform(-0.8, 0.8)), stage.pace())
+            actors.append(script.actor())
+            now = script.now + float(rng.uniform(0.0, 1.5))
+    groups = _talk(stage).actors if rng.random() < 0.6 else ()
+    return Play((*actors, *groups), caption="a crowd of people walk past each other")
+
+
 def _stand(stage: Stage) -> Play:
     actors = []
     for _ in range(int(stage.rng.integers(1, 3))):
@@ -221,6 +237,7 @@ def _lights(stage: Stage) -> Play:
 EVERYDAY: dict[str, Callable[[Stage], Play]] = {
     "empty": _empty,
     "walk": _walk,
+    "crowd": _crowd,
     "stand": _stand,
     "sit": _sit,
     "talk": _talk,
