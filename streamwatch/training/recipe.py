@@ -83,6 +83,7 @@ class EncoderRecipe(_Strict):
     steps: Annotated[int, Field(ge=0)] = 400
     runs: Annotated[int, Field(ge=1, le=16)] = 2
     folds: Annotated[int, Field(ge=2, le=16)] = 3
+    blend: Annotated[bool, Field(description="the weights kept are the mean of the folds' runs too")] = False
     batch: Annotated[int, Field(ge=2)] = 48
     first: Annotated[int, Field(ge=0, le=10)] = 3
     rate: Annotated[float, Field(gt=0, le=1)] = 1.5e-4

@@ -1,7 +1,7 @@
 """The clip encoder before its heads are fitted: eyes that were tuned on events, with copies that never saw a fold."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.run_state import read_whole, write_atomically
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder
 
-__all__ = ["Sight", "Tuned", "untuned"]
+__all__ = ["Sight", "Tuned", "blend", "untuned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,18 @@ class Tuned:
             return cls(Sight.of(kept), folds)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path}: not an encoder that training left: {error}") from error
+
+
+def blend(sights: Sequence[Sight]) -> Sight:
+    """The mean of all that they are; for runs from the same weights, which are near enough to each other for that."""
+
+    def mean(parts: Sequence[Tensor]) -> Tensor:
+        return torch.stack([part.float() for part in parts]).mean(0).to(parts[0].dtype)
+
+    states = [sight.state() for sight in sights]
+    kept = {name: mean([state[name] for state in states]) for name in ("usual", "weight", "bias")}
+    names = states[0]["lite0"]
+    return Sight.of({**kept, "lite0": {name: mean([state["lite0"][name] for state in states]) for name in names}})
 
 
 def untuned(clips: Iterable[Images]) -> Tuned:

@@ -26,7 +26,7 @@ from streamwatch.training.manifest import Manifest
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
-from streamwatch.training.sight import Sight, Tuned, untuned
+from streamwatch.training.sight import Sight, Tuned, blend, untuned
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
 
 __all__ = ["FILE", "Eyes", "encoder", "folds_of", "soup", "tune"]
@@ -228,7 +228,8 @@ def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:
     for number, left_out in enumerate([frozenset[str](), *folds]):
         chosen = [i for i in train if reel.entries[i].group not in left_out]
         sights.append(_one_of_all(reel, chosen, recipe, number, work))
-    return Tuned(sights[0], tuple(zip(folds, sights[1:], strict=True)))
+    kept = blend(sights) if recipe.encoder.blend else sights[0]
+    return Tuned(kept, tuple(zip(folds, sights[1:], strict=True)))
 
 
 def _one_of_all(reel: Reel, chosen: Sequence[int], recipe: Recipe, number: int, work: Path) -> Sight:

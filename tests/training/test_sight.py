@@ -9,7 +9,7 @@ import torch
 from streamwatch.errors import TrainingError
 from streamwatch.training.lite0 import Lite0
 from streamwatch.training.run_state import write_atomically
-from streamwatch.training.sight import Sight, Tuned, untuned
+from streamwatch.training.sight import Sight, Tuned, blend, untuned
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES
 
 
@@ -25,6 +25,17 @@ def test_it_is_the_same_after_a_file(tmp_path: Path) -> None:
     assert [groups for groups, _ in again.folds] == [{"a", "b"}, {"c"}]
     assert again.sight.digest() == tuned.sight.digest() != again.folds[0][1].digest()
     torch.testing.assert_close(again.folds[1][1].weight, tuned.folds[1][1].weight)
+
+
+def test_a_blend_is_the_mean_of_everything() -> None:
+    one, two = made(0), made(1)
+    found = blend([one, two])
+    torch.testing.assert_close(found.weight, (one.weight + two.weight) / 2)
+    torch.testing.assert_close(found.usual, (one.usual + two.usual) / 2)
+    ours, first, second = (sight.lite0.state_dict() for sight in (found, one, two))
+    for name, x in ours.items():
+        torch.testing.assert_close(x.float(), (first[name].float() + second[name].float()) / 2)
+    assert blend([one]).digest() == one.digest()
 
 
 def test_its_encoder_says_its_own_logits() -> None:
