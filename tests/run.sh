@@ -1,5 +1,6 @@
 #!/bin/sh
-# Everything that must pass: ruff, mypy, pytest. Arguments go to pytest.
+# Everything that must pass: ruff, mypy, pytest. Arguments go to one plain run of pytest; without any, the tests run in
+# the two phases of tests/conftest.py.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
@@ -33,4 +34,38 @@ check_opencv
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+[ $# -eq 0 ] || exec .venv/bin/python -m pytest "$@"
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+trap 'interrupted=yes' INT # pytest hears of it too, and ends by itself
+interrupted=""
+failed=""
+colour=no
+[ ! -t 1 ] || colour=yes
+
+# phase NAME OPTION...: the tests of that phase. The log is kept for the end.
+phase() {
+    name=$1
+    shift
+    echo "== phase $name =="
+    { .venv/bin/python -m pytest --color="$colour" --phase "$name" "$@" 2>&1 || echo $? >"$logs/failed"; } |
+        tee -i "$logs/$name"
+    [ -z "$interrupted" ] || exit 130
+    [ ! -e "$logs/failed" ] || failed="$failed $name"
+    rm -f "$logs/failed"
+}
+
+phase computing -n logical --maxprocesses 4 --dist worksteal
+phase real-time
+[ -n "$failed" ] || exit 0
+case $failed in
+*computing*)
+    echo "== phase computing, again =="
+    sed -n '/= \(ERRORS\|FAILURES\) =/,$p' "$logs/computing" >"$logs/again"
+    [ -s "$logs/again" ] || tail -n 40 "$logs/computing" >"$logs/again" # pytest did not get as far
+    cat "$logs/again"
+    ;;
+esac
+echo "Failed:$failed" >&2
+exit 1
