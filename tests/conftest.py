@@ -1,4 +1,4 @@
-"""Two phases (tests/run.sh): what only computes shares the cores, what runs in real time has the machine to itself."""
+"""Two phases (tests/run.sh): most tests share the cores; those that measure time have the machine to themselves."""
 
 import os
 from pathlib import Path
@@ -9,26 +9,47 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two workers with two threads each wou
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch and BLAS are loaded
 
 HERE = Path(__file__).parent
-# Below tests/: a folder or a file whose tests wait for a clock, measure, or talk to processes that do.
-REAL_TIME = frozenset({
-    "bench",
-    "cli",
-    "cluster",
-    "deploy",
-    "faults",
-    "sinks",
-    "video",
-})  # fmt: skip
+# Folders and files whose tests measure, bound times by a second or two, or run the whole service as quick as it is
+# live. The others compute, or wait for what comes, with limits that a busy core does not reach.
+ALONE = frozenset(
+    map(
+        Path,
+        (
+            "bench",
+            "cli/test_app.py",
+            "cli/test_bench.py",
+            "cluster",
+            "deploy/test_live.py",
+            "faults",
+            "test_canary.py",
+            "test_demo.py",
+            "test_evidence.py",
+            "test_notify.py",
+            "test_pipeline.py",
+            "test_rtsp_server.py",
+            "video/test_camera.py",
+            "video/test_ffmpeg.py",
+            "video/test_pacing.py",
+        ),
+    )
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--phase", choices=("computing", "real-time"), help="only these tests; without it, all")
+    parser.addoption("--phase", choices=("together", "alone"), help="these tests only (tests/conftest.py); else all")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what belongs to the other phase, before it is imported."""
-    phase = config.getoption("phase")
-    parts = collection_path.relative_to(HERE).parts
-    if phase is None or not parts or (collection_path.is_dir() and parts[0] not in REAL_TIME):
+    """Leave out the other phase before it is imported."""
+    phase: str | None = config.getoption("phase")
+    if phase is None or belongs(collection_path, phase):
         return None
-    return (parts[0] in REAL_TIME) != (phase == "real-time") or None
+    return True
+
+
+def belongs(path: Path, phase: str) -> bool:
+    """Whether a folder or file has tests of a phase."""
+    here = path.relative_to(HERE)
+    if any(here in line.parents for line in ALONE):  # a folder of both
+        return True
+    return (not ALONE.isdisjoint((here, *here.parents))) == (phase == "alone")
