@@ -25,17 +25,13 @@ def rounds(town: Town, count: int, heads: int, say: Callable[[str], None]) -> di
         town.settle()
         say(f"{number + 1:3d} {name} lost {found['node lost'][-1]:5.1f} s, back {found['node back'][-1]:5.1f} s")
 
-    def whole() -> bool:
-        census = town.settled_census()
-        return census is not None and len(census.seats) == 3 and not census.unplaced
-
     for number in range(heads):
         began = time.monotonic()
         if number % 2:
             town.kill_site()
         else:
-            town.restart_head(3.0)
-        wait_for(whole, "all hosts are back")
+            town.restart_head(3)
+        wait_for(town.settled, "all hosts are back")
         name = "site killed" if number % 2 else "head restarted"
         found[name].append(time.monotonic() - began)
         say(f"    {name}: {found[name][-1]:5.1f} s")
