@@ -142,15 +142,22 @@ class Fleet:
 
     def stop(self) -> None:
         """Hosts first, then the site, then whatever Ray was started for it. Idempotent; logs who did not end."""
-        if self._site is not None:
-            hosts = self._everyone()
-            for end in [host.stop.remote() for host in hosts]:
-                self._await(end)
-            self._await(self._site.stop.remote())
-            for actor in (*hosts, *self._scorers.values(), self._site):
-                ray.kill(actor)
-            self._let_go()
+        try:
+            self._stop_actors()
+        except ConnectionError as error:  # over ray://, once the client gave up
+            log.error("the connection to Ray is lost, site and hosts run on: %s", _last_line(error))
+        self._let_go()
         self.engine.close()
+
+    def _stop_actors(self) -> None:
+        if self._site is None:
+            return
+        hosts = self._everyone()
+        for end in [host.stop.remote() for host in hosts]:
+            self._await(end)
+        self._await(self._site.stop.remote())
+        for actor in (*hosts, *self._scorers.values(), self._site):
+            ray.kill(actor)
 
     def _everyone(self) -> list[Any]:
         """The hosts, also those that are not ours, or of which it is not known that they live."""

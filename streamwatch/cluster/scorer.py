@@ -25,7 +25,7 @@ __all__ = ["AGAIN", "Call", "OwnModel", "Scorer", "SharedModel"]
 log = logging.getLogger(__name__)
 
 WAITING = 256  # requests; as many as calls may run at a time
-AGAIN = 10.0  # seconds until scorers are tried again after none answered
+AGAIN = 5.0  # seconds until scorers are tried again after none answered
 
 Arrays = Sequence[NDArray[Any]]
 Call = Callable[[str, Arrays], Arrays]
