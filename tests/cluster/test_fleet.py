@@ -2,12 +2,10 @@
 
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamwatch.pipeline import Pipeline
 from tests.cli.command import STREAMWATCH
 
 if TYPE_CHECKING:
@@ -51,8 +49,8 @@ def gapless(town: "Town") -> bool:
     return sequences(town) == list(range(1, len(sequences(town)) + 1))
 
 
-def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", tmp_path: Path) -> None:
-    from tests.cluster.town import town_config, wait_for
+def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town") -> None:
+    from tests.cluster.town import wait_for
 
     def both() -> tuple[dict[tuple[str, str], list[float]], dict[tuple[str, str], list[float]]]:
         return durations(town, "alone"), durations(town, "town")
@@ -66,9 +64,8 @@ def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", tmp_p
         here, there = both()
         return whole() and all(alike(here[key], there[key]) for key in here.keys() & there.keys())
 
-    with Pipeline(town_config(tmp_path / "alone", town.urls, town.broker)):
-        town.settle()
-        wait_for(agree, "incidents of each camera and rule, alike in both")
+    wait_for(agree, "incidents of each camera and rule, alike in both")
+    town.end_alone()
     assert {alert["rule"] for alert in town.told("new")} == {alert["rule"] for alert in town.told("new", "alone")}
     assert "crowd" in {alert["rule"] for alert in town.told("new")}
     assert town.fleet.census().unplaced == ()
@@ -90,6 +87,16 @@ def test_a_host_no_operator_knows_and_one_that_he_does(town: "Town") -> None:
     assert (town.config.data_dir / "cluster.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_hosts_use_a_scorer_and_score_for_themselves_when_it_is_lost(town: "Town") -> None:
+    from tests.cluster.town import wait_for
+
+    town.add_scorer()
+    wait_for(lambda: town.scorer_rows() > 50, "hosts have found it")
+    seconds = town.lose_scorer()
+    assert seconds < 5.0 + 2.0  # two windows of each camera take two seconds by themselves
+    assert town.fleet.census().unplaced == ()
+
+
 def test_a_node_is_lost_and_given_back(town: "Town") -> None:
     from tests.cluster.town import wait_for
 
@@ -109,14 +116,3 @@ def test_a_node_is_lost_and_given_back(town: "Town") -> None:
     wait_for(lambda: not left(), "nothing stays open that nobody watches")
     town.give_back("node-2")
     assert gapless(town)
-
-
-def test_hosts_use_a_scorer_and_score_for_themselves_when_it_is_lost(town: "Town") -> None:
-    from tests.cluster.town import wait_for
-
-    town.add_scorer()
-    wait_for(lambda: town.scorer_rows() > 50, "hosts have found it")
-    town.calm_down()
-    seconds = town.lose_scorer()
-    assert seconds < 5.0 + 2.0  # two windows of each camera take two seconds by themselves
-    assert town.fleet.census().unplaced == ()
