@@ -93,7 +93,7 @@ def test_hosts_use_a_scorer_and_score_for_themselves_when_it_is_lost(town: "Town
     town.add_scorer()
     wait_for(lambda: town.scorer_rows() > 50, "hosts have found it")
     seconds = town.lose_scorer()
-    assert seconds < 5.0 + 2.0  # two windows of each camera take two seconds by themselves
+    assert seconds < 10.0  # of which two windows of each camera take two, and one that moves meanwhile a little more
     assert town.fleet.census().unplaced == ()
 
 
