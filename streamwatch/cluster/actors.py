@@ -101,9 +101,9 @@ class SiteActor:
         """Have the rules read again soon."""
         self._site.reload.request()
 
-    def wait(self) -> None:
-        """Return when it has stopped."""
-        self._life.over.wait()
+    def wait(self, limit: float) -> bool:
+        """Return when it is stopped, or after ``limit`` seconds: True if it is stopped."""
+        return self._life.over.wait(limit)
 
     def stop(self) -> list[str]:
         """In order; who did not end."""
@@ -127,9 +127,9 @@ class HostActor:
         self._worker.start()
         self._life = _Life(self._host.supervise)
 
-    def wait(self) -> None:
-        """Return when it has stopped."""
-        self._life.over.wait()
+    def wait(self, limit: float) -> bool:
+        """Return when it is stopped, or after ``limit`` seconds: True if it is stopped."""
+        return self._life.over.wait(limit)
 
     def stop(self) -> list[str]:
         """In order: the cameras, what is on its way, the spool; who did not end."""
@@ -157,10 +157,6 @@ class ScorerActor:
     def rows(self) -> int:
         """Clips and windows so far."""
         return self._scorer.rows
-
-    def wait(self) -> None:
-        """Return when it has stopped: never by itself."""
-        threading.Event().wait()
 
 
 def find_scorer() -> Call | None:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,15 +12,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from streamwatch.errors import ConfigError
+from streamwatch.errors import ConfigError, WorkerLostError
 from streamwatch.listening import is_loopback
 
-__all__ = ["NAMESPACE", "Engine", "add_node", "attach", "known_address", "local_nodes", "prepare", "refusal"]
+__all__ = [
+    "NAMESPACE", "Engine", "add_node", "attach", "known_address", "listens", "local_nodes", "locate", "prepare",
+    "reach", "refusal",
+]  # fmt: skip
 
 NAMESPACE = "streamwatch"
 STORE = 80 << 20  # bytes of Ray's object store on a simulated node: reports are small and do not live there
 MOST = 64  # simulated nodes
+REACH = 5.0  # seconds for somebody to take a connection
 _LOOPBACK = "127.0.0.1"
 _FILE = "cluster.json"
 # A node is declared dead after this; a host's lease is over before.
@@ -48,7 +54,8 @@ def attach(where: str, data_dir: Path | None = None) -> Engine:
     made for them), ``ray://host:port`` or ``host:port``.
 
     The address and token of simulated nodes are left in ``data_dir`` for `streamwatch cluster`, readable by us alone.
-    Raises ConfigError if there is no Ray, or if it is open to a network and has no token.
+    Raises ConfigError if that is no place, or Ray is open to a network and has no token; WorkerLostError if no Ray
+    answers there.
     """
     prepare(where)
     import ray
@@ -56,11 +63,13 @@ def attach(where: str, data_dir: Path | None = None) -> Engine:
     nodes = local_nodes(where)
     with ExitStack() as resources, _own_signals():
         cluster = None if nodes is None else _simulate(nodes, resources)
-        address = where if cluster is None else str(cluster.address)
+        address = locate(where) if cluster is None else str(cluster.address)
+        if cluster is None:
+            reach(where, address)
         try:
             ray.init(address=address, namespace=NAMESPACE, logging_level="WARNING", **_local(cluster is not None))
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            raise ConfigError(f"--cluster {where}: no Ray answers there: {error}") from error
+            raise WorkerLostError(f"--cluster {where}: no Ray answers there: {error}") from error
         resources.callback(ray.shutdown)
         listens = str(ray.get_runtime_context().gcs_address).rpartition(":")[0]
         if (fault := refusal(where, listens, os.environ.get("RAY_AUTH_MODE", ""))) is not None:
@@ -81,7 +90,7 @@ def prepare(where: str) -> None:
     if simulated:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    if simulated or is_loopback(where.removeprefix("ray://").rpartition(":")[0]):
+    if simulated or is_loopback(_host_port(locate(where))[0]):
         # Else Ray puts the address of a network card in the place of a loopback one.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
@@ -96,6 +105,53 @@ def local_nodes(where: str) -> int | None:
     if kind in ("", "local") or not number.isdigit():
         raise ConfigError(f"--cluster {where}: say auto, local:N with N from 1 to {MOST}, ray://host:port or host:port")
     return None
+
+
+def locate(where: str) -> str:
+    """The address at ``where``: ``auto`` is RAY_ADDRESS, else what `ray start` left on this machine, found as Ray does.
+    Raises ConfigError if neither is there.
+    """
+    if where != "auto":
+        return where
+    if found := os.environ.get("RAY_ADDRESS"):
+        return found
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    file = Path(folder, "ray", "ray_current_cluster")
+    try:
+        return file.read_text().strip()
+    except OSError:
+        raise ConfigError(
+            f"--cluster auto: no Ray answers there: RAY_ADDRESS is not set, and no {file} was left by `ray start`"
+        ) from None
+
+
+def reach(where: str, address: str) -> None:
+    """Raises WorkerLostError if nobody listens at ``address``: Ray itself would try for minutes."""
+    try:
+        socket.create_connection(_host_port(address), timeout=REACH).close()
+    except OSError as error:
+        raise WorkerLostError(f"--cluster {where}: no Ray answers there: {address}: {error}") from None
+
+
+def listens(address: str) -> bool:
+    """Whether somebody takes a connection at ``address`` now."""
+    try:
+        reach(address, address)
+    except WorkerLostError:
+        return False
+    return True
+
+
+def _host_port(address: str) -> tuple[str, int]:
+    """Of ``host:port`` or ``ray://host:port``; 10001 is the port of a Ray client where there is none."""
+    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        raise ConfigError(f"--cluster {address}: say auto, local:N, ray://host:port or host:port")
+    return host, port or 10001
 
 
 def known_address(data_dir: Path) -> str | None:

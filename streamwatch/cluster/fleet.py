@@ -6,17 +6,17 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from streamwatch.cluster.actors import SCORER, SITE, HostActor, ScorerActor, SiteActor, host_name
 from streamwatch.cluster.census import Census
-from streamwatch.cluster.engine import attach
+from streamwatch.cluster.engine import attach, listens
 from streamwatch.config import Config
 from streamwatch.errors import StreamwatchError, WorkerLostError
 from streamwatch.plan import draw_plan
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 TURN = 1.0  # seconds between looks at the nodes
 PAUSE = 5.0  # seconds until a host that ended is started again
 START = 60.0  # seconds for the site to start
+ANSWER = 10.0  # seconds for the site to say something
 STOP = 25.0  # seconds for all to end in order
+WATCH = 60.0  # seconds that one question after an actor's end waits there at most
+STOPPED = "it was stopped"
 _HEAD = "node:__internal_head__"
 
 
@@ -43,16 +46,19 @@ class Fleet:
         self.config = config
         self.rules = draw_plan(config).rules
         self._hosts: dict[str, Any] = {}  # by node's id
-        self._ends: dict[Any, str] = {}  # what is there when a host has ended → its node
+        self._vigils: dict[str, _Vigil] = {}  # at the hosts, by node's id
         self._scorers: dict[tuple[str, int], Any] = {}  # by node and number
         self._again: dict[str, float] = {}  # node → monotonic s before which no host is started there
+        self._headless = False  # said so
         self.engine = attach(where, config.data_dir)
         self._site: Any = None
+        self._site_vigil: _Vigil | None = None
 
     def __enter__(self) -> "Fleet":
         with ExitStack() as starting:
             starting.callback(self.stop)
             self._site = self._open_site()
+            self._site_vigil = _Vigil(self._site)
             self.populate()
             starting.pop_all()
         return self
@@ -70,26 +76,36 @@ class Fleet:
     ) -> None:
         """Have a host on each node until ``stop``; ``reload`` says whether the rules should be read again.
 
-        Raises WorkerLostError if the site ended and Ray does not start it again.
+        Raises WorkerLostError if the site has ended for good, or the connection to Ray has.
         """
         while not stop.wait(TURN):
             if reload():
                 self._site.reload.remote()
-            self.populate()
+            try:
+                self.populate()
+            except ConnectionError as error:  # over ray://, once the client gave up
+                self._let_go()
+                raise WorkerLostError(f"the connection to Ray is lost: {_last_line(error)}") from None
             alive()
 
     def census(self) -> Census:
-        """Who is there, and how."""
-        found: Census = ray.get(self._site.census.remote(), timeout=START)
+        """Who is there, and how. Raises WorkerLostError if the site does not answer."""
+        found: Census = _ask(self._site.census.remote(), ANSWER)
         return found
 
     def populate(self) -> None:
-        """One look: hosts on nodes that are new, and again where one has ended."""
+        """One look: the site lives, hosts on nodes that are new, and again where one has ended.
+
+        Raises WorkerLostError if the site has ended for good.
+        """
+        if not self._has_head():
+            return  # what runs goes on
+        self._watch_site()
         self._bury()
         try:
             nodes = [node for node in ray.nodes() if node["Alive"]]
-        except RayError as error:  # the head is away; what runs goes on
-            log.warning("Ray's head does not answer: %s", error)
+        except RayError as error:
+            log.warning("Ray does not say which nodes there are: %s", _last_line(error))
             return
         now = time.monotonic()
         for node in nodes:
@@ -102,20 +118,54 @@ class Fleet:
         self._scorers = {key: scorer for key, scorer in self._scorers.items() if key[0] in living}
         for gone in [node for node in self._hosts if node not in living]:
             log.error("node %s is gone, and with it its host", gone[:12])
-            del self._hosts[gone]
-        self._ends = {end: node for end, node in self._ends.items() if node in self._hosts}
+            del self._hosts[gone], self._vigils[gone]
+
+    def _has_head(self) -> bool:
+        """Whether there is anybody to ask: while Ray's head is away its calls do not return."""
+        there = listens(self.engine.address)
+        if there == self._headless:
+            self._headless = not there
+            log.warning("Ray's head at %s %s", self.engine.address, "answers again" if there else "does not answer")
+        return there
+
+    def _watch_site(self) -> None:
+        why = None if self._site_vigil is None else self._site_vigil.over()
+        if why == STOPPED:
+            self._let_go()
+            raise WorkerLostError("the site was stopped: another streamwatch runs on this cluster now")
+        if why is not None:  # Ray starts it again if it dies, unless it cannot start
+            raise WorkerLostError(f"the site has ended: {why}")
+
+    def _let_go(self) -> None:
+        """The actors are another's now, or cannot be reached."""
+        self._hosts, self._vigils, self._site, self._site_vigil = {}, {}, None, None
 
     def stop(self) -> None:
         """Hosts first, then the site, then whatever Ray was started for it. Idempotent; logs who did not end."""
-        if self._site is not None:
-            hosts, self._hosts = self._hosts, {}
-            for end in [host.stop.remote() for host in hosts.values()]:
-                self._await(end)
-            self._await(self._site.stop.remote())
-            for actor in (*hosts.values(), *self._scorers.values(), self._site):
-                ray.kill(actor)
-            self._site = None
+        try:
+            self._stop_actors()
+        except ConnectionError as error:  # over ray://, once the client gave up
+            log.error("the connection to Ray is lost, site and hosts run on: %s", _last_line(error))
+        self._let_go()
         self.engine.close()
+
+    def _stop_actors(self) -> None:
+        if self._site is None:
+            return
+        hosts = self._everyone()
+        for end in [host.stop.remote() for host in hosts]:
+            self._await(end)
+        self._await(self._site.stop.remote())
+        for actor in (*hosts, *self._scorers.values(), self._site):
+            ray.kill(actor)
+
+    def _everyone(self) -> list[Any]:
+        """The hosts, also those that are not ours, or of which it is not known that they live."""
+        found = dict(self._hosts)
+        for node in ray.nodes() if self._has_head() else ():
+            with suppress(ValueError):
+                found[node["NodeID"]] = ray.get_actor(host_name(node["NodeID"]))
+        return list(found.values())
 
     def _await(self, end: Any) -> None:
         try:
@@ -125,17 +175,22 @@ class Fleet:
             log.error("did not stop in order: %s", str(error).splitlines()[0])
 
     def _open_site(self) -> Any:
+        """The one that runs, if this is its configuration; it may be starting again."""
         digest = hashlib.sha256(pickle.dumps(self.config)).hexdigest()
-        try:
-            site = self._make_site(digest)
-            if ray.get(site.digest.remote(), timeout=START) != digest:
+        deadline = time.monotonic() + START
+        while True:
+            try:
+                site = self._make_site(digest)
+                if ray.get(site.digest.remote(), timeout=START) == digest:
+                    return site
                 log.warning("another configuration runs on this cluster; it is stopped first")
                 self._clear(site)
-                site = self._make_site(digest)
-                ray.get(site.digest.remote(), timeout=START)
-        except RayActorError as error:
-            raise StreamwatchError(f"the site does not start: {_last_line(error)}") from None
-        return site
+            except (ActorUnavailableError, GetTimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise StreamwatchError(f"the site does not answer: {_last_line(error)}") from None
+                time.sleep(TURN)
+            except RayActorError as error:
+                raise StreamwatchError(f"the site does not start: {_last_line(error)}") from None
 
     def _make_site(self, digest: str) -> Any:
         """The one that runs, or a new one: beside Ray's head, where its files are, if its outbox is a file."""
@@ -146,11 +201,7 @@ class Fleet:
         ).remote(self.config, digest)  # fmt: skip
 
     def _clear(self, site: Any) -> None:
-        for node in ray.nodes():
-            try:
-                host = ray.get_actor(host_name(node["NodeID"]))
-            except ValueError:
-                continue
+        for host in self._everyone():
             self._await(host.stop.remote())
             ray.kill(host)
         self._await(site.stop.remote())
@@ -159,11 +210,10 @@ class Fleet:
     def _open_host(self, node: str, name: str, cores: float) -> None:
         strategy = NodeAffinitySchedulingStrategy(node, soft=False)
         host = HostActor.options(  # type: ignore[attr-defined]
-            name=host_name(node), lifetime="detached", get_if_exists=True, num_cpus=0, max_concurrency=4,
+            name=host_name(node), lifetime="detached", get_if_exists=True, num_cpus=0, max_concurrency=16,
             scheduling_strategy=strategy,
         ).remote(self.config, name, cores)  # fmt: skip
-        self._hosts[node] = host
-        self._ends[host.wait.remote()] = node
+        self._hosts[node], self._vigils[node] = host, _Vigil(host)
 
     def _open_scorer(self, node: str, number: int) -> None:
         """Ray starts it again if it dies; with its node it is gone."""
@@ -176,17 +226,35 @@ class Fleet:
 
     def _bury(self) -> None:
         """Hosts that have ended, or died."""
-        ended, _ = ray.wait(list(self._ends), num_returns=len(self._ends), timeout=0) if self._ends else ([], [])
-        for end in ended:
-            node = self._ends.pop(end)
-            try:
-                ray.get(end)
-                why = "it was stopped"
-            except RayError as error:
-                why = _last_line(error)
-            if self._hosts.pop(node, None) is not None:
+        for node, vigil in list(self._vigils.items()):
+            if (why := vigil.over()) is not None:
+                del self._hosts[node], self._vigils[node]
                 log.error("the host on node %s has ended: %s; it is started again in %.0f s", node[:12], why, PAUSE)
                 self._again[node] = time.monotonic() + PAUSE
+
+
+class _Vigil:
+    """Somebody asks an actor to say when it ends."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+        self._end = actor.wait.remote(WATCH)
+
+    def over(self) -> str | None:
+        """Why it has ended; None while it lives, and while it is not known whether it does: Ray calls an actor
+        unavailable that it starts again, or whose node it has not given up yet.
+        """
+        if not ray.wait([self._end], timeout=0)[0]:
+            return None
+        try:
+            if ray.get(self._end):
+                return STOPPED
+        except ActorUnavailableError as error:
+            log.info("not reached for now: %s", _last_line(error))
+        except RayError as error:
+            return _last_line(error)
+        self._end = self._actor.wait.remote(WATCH)
+        return None
 
 
 def _last_line(error: Exception) -> str:
@@ -200,18 +268,19 @@ def _site() -> Any:
         raise WorkerLostError("no streamwatch runs on this cluster") from None
 
 
-def census_of() -> Census:
-    """Of the cluster that Ray is connected to. Raises WorkerLostError if no site answers."""
+def _ask(answer: Any, limit: float) -> Any:
     try:
-        found: Census = ray.get(_site().census.remote(), timeout=10)
+        return ray.get(answer, timeout=limit)
     except RayError as error:
         raise WorkerLostError(f"the site does not answer: {_last_line(error)}") from None
+
+
+def census_of() -> Census:
+    """Of the cluster that Ray is connected to. Raises WorkerLostError if no site answers."""
+    found: Census = _ask(_site().census.remote(), ANSWER)
     return found
 
 
 def drain_host(host: str, on: bool) -> bool:
     """Have ``host`` give its cameras away, or take again; False if there is none of that name."""
-    try:
-        return bool(ray.get(_site().drain.remote(host, on), timeout=10))
-    except RayError as error:
-        raise WorkerLostError(f"the site does not answer: {_last_line(error)}") from None
+    return bool(_ask(_site().drain.remote(host, on), ANSWER))

@@ -25,7 +25,7 @@ __all__ = ["AGAIN", "Call", "OwnModel", "Scorer", "SharedModel"]
 log = logging.getLogger(__name__)
 
 WAITING = 256  # requests; as many as calls may run at a time
-AGAIN = 10.0  # seconds until scorers are tried again after none answered
+AGAIN = 5.0  # seconds until scorers are tried again after none answered
 
 Arrays = Sequence[NDArray[Any]]
 Call = Callable[[str, Arrays], Arrays]
@@ -115,8 +115,9 @@ class Scorer:
 
 
 class SharedModel:
-    """A model for ``Inference``: asks a scorer, which ``find`` gives or None. Where there is none, or those asked are
-    lost, the session that ``own`` opens is used, for AGAIN seconds at least.
+    """A model for ``Inference``: asks a scorer, which ``find`` gives or None. Where there is none, or the one asked is
+    lost, the session that ``own`` opens is used until ``find`` has another. It looks at once, then each AGAIN seconds,
+    in a thread of its own: while Ray's head is away that takes until it is back.
     """
 
     def __init__(self, pack: Pack, find: Callable[[], Call | None], own: Callable[[], OwnModel]) -> None:
@@ -125,6 +126,7 @@ class SharedModel:
         self._open_own = own
         self._own: OwnModel | None = None
         self._call: Call | None = None
+        self._looking: Worker | None = None
         self._look = -AGAIN  # monotonic s: when scorers were last looked for
         self.lost = 0
 
@@ -150,19 +152,29 @@ class SharedModel:
 
     def _ask(self, what: str, arrays: Arrays) -> Arrays | None:
         """What a scorer says; None if there is none now."""
-        for _ in range(2):  # the one that was lost may have a neighbour
-            if self._call is None and time.monotonic() - self._look >= AGAIN:
-                self._look = time.monotonic()
-                self._call = self._find()
-            if self._call is None:
-                return None
-            try:
-                return self._call(what, arrays)
-            except ScorerLostError as error:
-                log.warning("a scorer is lost: %s", error)
-                self.lost += 1
-                self._call = None
+        if (call := self._call) is None:
+            self._seek()
+            return None
+        try:
+            return call(what, arrays)
+        except ScorerLostError as error:
+            log.warning("a scorer is lost: %s", error)
+        self.lost += 1
+        self._call, self._look = None, -AGAIN  # it may have a neighbour
+        self._seek()
         return None
+
+    def _seek(self) -> None:
+        """Have scorers looked for, unless that was a moment ago or still goes on."""
+        now = time.monotonic()
+        if now - self._look < AGAIN or (self._looking is not None and self._looking.alive):
+            return
+        self._look = now
+        self._looking = Worker("scorers", self._find_one, lambda worker: log.error("%s", worker.trace))
+        self._looking.start()
+
+    def _find_one(self, stop: threading.Event) -> None:
+        self._call = self._find()
 
     def _session(self) -> OwnModel:
         if self._own is None:

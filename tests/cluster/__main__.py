@@ -15,7 +15,7 @@ from tests.sinks.server import PASSWORD, PostgresServer
 LIMITS = {"node lost": 15.0, "node back": 60.0, "site killed": 30.0, "head restarted": 60.0}
 
 
-def rounds(town: Town, count: int, heads: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+def rounds(town: Town, count: int, heads: int, tell: Callable[[str], None]) -> dict[str, list[float]]:
     """What each fault cost, in seconds."""
     found: dict[str, list[float]] = {name: [] for name in LIMITS}
     for number in range(count):
@@ -23,22 +23,18 @@ def rounds(town: Town, count: int, heads: int, say: Callable[[str], None]) -> di
         found["node lost"].append(town.lose(name))
         found["node back"].append(town.give_back(name))
         town.settle()
-        say(f"{number + 1:3d} {name} lost {found['node lost'][-1]:5.1f} s, back {found['node back'][-1]:5.1f} s")
-
-    def whole() -> bool:
-        census = town.settled_census()
-        return census is not None and len(census.seats) == 3 and not census.unplaced
+        tell(f"{number + 1:3d} {name} lost {found['node lost'][-1]:5.1f} s, back {found['node back'][-1]:5.1f} s")
 
     for number in range(heads):
         began = time.monotonic()
         if number % 2:
             town.kill_site()
         else:
-            town.restart_head(3.0)
-        wait_for(whole, "all hosts are back")
+            town.restart_head(3)
+        wait_for(town.settled, "all hosts are back")
         name = "site killed" if number % 2 else "head restarted"
         found[name].append(time.monotonic() - began)
-        say(f"    {name}: {found[name][-1]:5.1f} s")
+        tell(f"    {name}: {found[name][-1]:5.1f} s")
         town.settle()
     return found
 
@@ -49,6 +45,11 @@ def reckon(town: Town) -> tuple[int, list[int], int, int]:
     missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
     unended = {alert["id"] for alert in town.told()} - {alert["id"] for alert in town.told("end")}
     return len(numbers), missing, len(numbers) - len(set(numbers)), len(unended)
+
+
+def say(line: str) -> None:
+    """At once, also into a file."""
+    print(line, flush=True)
 
 
 def main() -> int:
@@ -65,10 +66,12 @@ def main() -> int:
     )
     try:
         with tempfile.TemporaryDirectory(prefix="streamwatch-town-") as folder:
-            town = Town(Path(folder), head_survives=True, more=more)
+            town = Town(Path(folder), more=more)
             with town:
                 town.settle()
-                print(f"12 cameras scored on 3 nodes {time.monotonic() - town.began:5.1f} s after the start")
+                print(
+                    f"12 cameras scored on 3 nodes {time.monotonic() - town.began:5.1f} s after the start", flush=True
+                )
                 found = rounds(town, asked.rounds, asked.heads, lambda line: print(line, flush=True))
                 town.fleet.stop()
                 time.sleep(1.0)

@@ -2,14 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from streamwatch.cluster.engine import known_address, local_nodes, refusal
-from streamwatch.errors import ConfigError
+from streamwatch.cluster.engine import known_address, listens, local_nodes, locate, reach, refusal
+from streamwatch.errors import ConfigError, WorkerLostError
+from tests.sinks.stage import free_port
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,34 @@ def test_a_ray_that_a_network_can_reach_needs_a_token(listens: str, mode: str, f
     said = refusal("auto", listens, mode)
     assert (said is not None) is fault
     assert said is None or ("RAY_AUTH_MODE=token" in said and listens in said)
+
+
+def test_auto_is_where_ray_was_started_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ConfigError, match=r"no Ray answers there: RAY_ADDRESS is not set, and no .*/ray/ray_"):
+        locate("auto")
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("10.0.0.7:6379\n")
+    assert (locate("auto"), locate("ray://head:10001")) == ("10.0.0.7:6379", "ray://head:10001")
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head")
+    assert locate("auto") == "ray://head"
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "ray://user@127.0.0.1:{}/"])
+def test_an_address_where_nobody_listens_is_refused_at_once(form: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        address = form.format(somebody.getsockname()[1])
+        reach("auto", address)
+        assert listens(address)
+    address = form.format(free_port())
+    began = time.monotonic()
+    with pytest.raises(WorkerLostError, match=f"--cluster auto: no Ray answers there: {address}: .*refused"):
+        reach("auto", address)
+    assert not listens(address)
+    assert time.monotonic() - began < 5.0
+    with pytest.raises(ConfigError, match="say auto"):
+        reach("auto", "127.0.0.1:99999")
 
 
 def test_knows_the_nodes_of_this_machine_by_the_file_that_was_left(

@@ -14,6 +14,7 @@ from streamwatch.errors import InferenceError, ScorerLostError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import Pack, load_pack
 from streamwatch.worker import Worker
+from tests.cluster.stage import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +98,12 @@ def test_a_host_scores_for_itself_at_once_and_comes_back_later(
     monkeypatch.setattr("streamwatch.cluster.scorer.AGAIN", 0.3)
     line = Line(scorer)
     shared = SharedModel(pack, line.find, lambda: OnnxModel(pack, "cpu"))
-    assert (shared.card, shared.provider) == (pack.card, "cpu")  # until a scorer was asked
+    assert (shared.card, shared.provider) == (pack.card, "cpu")  # until a scorer was found
     frames, window = clips(pack, 2), np.ones((1, pack.card.window, pack.card.dim), np.float32)
     slots = np.ones((1, pack.card.window), np.float32)
+    assert same(shared.encode(frames), model.encode(frames))
+    wait_for(lambda: shared.provider == "scorer", "it is found")
+    assert scorer.rows == 0
     assert same(shared.encode(frames), model.encode(frames))
     assert same((shared.score(window, slots, slots),), (model.score(window, slots, slots),))
     assert (scorer.rows, shared.provider) == (3, "scorer")
@@ -109,9 +113,29 @@ def test_a_host_scores_for_itself_at_once_and_comes_back_later(
     assert time.monotonic() - began < 5.0
     assert (scorer.rows, shared.lost, shared.provider) == (3, 1, "cpu")
     line.cut = False
-    time.sleep(0.35)
+    wait_for(lambda: shared.encode(frames) and shared.provider == "scorer", "it is found again")
+    before = scorer.rows
     shared.encode(frames)
-    assert (scorer.rows, line.found) == (5, 2)
+    assert (scorer.rows, line.found) == (before + 2, 2)
+
+
+def test_looking_for_scorers_stops_nobody(pack: Pack, model: OnnxModel) -> None:
+    """While Ray's head is away that takes until it is back."""
+    back, asked = threading.Event(), threading.Event()
+
+    def find() -> Call | None:
+        asked.set()
+        assert back.wait(60)
+        return lambda what, arrays: model.encode(arrays[0])
+
+    shared = SharedModel(pack, find, lambda: model)
+    frames = clips(pack, 1)
+    for _ in range(3):
+        assert same(shared.encode(frames), model.encode(frames))
+    assert asked.wait(10)
+    assert shared.provider == "cpu"
+    back.set()
+    wait_for(lambda: shared.provider == "scorer", "it is used once it is found")
 
 
 def test_without_scorers_nobody_is_asked_each_time(pack: Pack) -> None:

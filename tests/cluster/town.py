@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections import Counter
@@ -16,6 +17,8 @@ from typing import Any
 from streamwatch.cluster.census import Census
 from streamwatch.cluster.engine import add_node, prepare
 from streamwatch.config import Config, load_config
+from streamwatch.errors import WorkerLostError
+from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
 from streamwatch.video.h264 import film_scene
 from streamwatch.video.synthetic import Scene
@@ -24,13 +27,13 @@ from tests.sinks.stage import Listener, Mosquitto, free_port
 prepare("local:1")  # before anything imports ray
 
 import ray  # noqa: E402
-from ray.exceptions import RayError  # noqa: E402
 
 from streamwatch.cluster.actors import SCORER  # noqa: E402
 from streamwatch.cluster.fleet import Fleet  # noqa: E402
 
 __all__ = ["RULES", "Redis", "Town", "films", "town_config", "wait_for"]
 
+HEADLESS = 45.0  # seconds; after 60 Ray's daemons end themselves
 SCENES = (("fall", 3, 9.0), ("walk", 2, 7.0), ("fight", 4, 8.0), ("talk", 5, 7.0))
 # Motion of these scenes crosses these levels up and down again every few seconds, wherever seconds are cut.
 RULES = """
@@ -92,15 +95,32 @@ class Redis:
         self._process.wait(10)
 
 
-class Town:
-    """Everything runs as long as the block. ``head_survives``: Ray's head can be restarted."""
+def _own_ray(resources: ExitStack) -> None:
+    """Files of Ray in a folder of their own (its sockets want a short path): nobody else's `auto` finds them."""
+    before = os.environ.get("RAY_TMPDIR")
+    os.environ["RAY_TMPDIR"] = resources.enter_context(
+        tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
+    )
 
-    def __init__(
-        self, folder: Path, nodes: int = 3, cameras: int = 12, head_survives: bool = False, more: str = ""
-    ) -> None:
+    def put_back() -> None:
+        if before is None:
+            del os.environ["RAY_TMPDIR"]
+        else:
+            os.environ["RAY_TMPDIR"] = before
+
+    resources.callback(put_back)
+
+
+class Town:
+    """Everything runs as long as the block. Ray's head can be restarted. ``alone``: one process watches the same
+    cameras, until ``end_alone``.
+    """
+
+    def __init__(self, folder: Path, nodes: int = 3, cameras: int = 12, alone: bool = False, more: str = "") -> None:
         self._resources = ExitStack()
         with ExitStack() as building:
             building.callback(self._resources.close)
+            _own_ray(self._resources)
             self.urls = self._resources.enter_context(serve(films(folder / "films", cameras)))
             broker = Mosquitto(folder)
             broker.start()
@@ -108,11 +128,13 @@ class Town:
             self.broker = broker.port
             self.listener = Listener(broker.port)
             self._resources.callback(self.listener.close)
-            if head_survives:
-                redis = Redis(folder)
-                self._resources.callback(redis.close)
-                os.environ["RAY_REDIS_ADDRESS"] = f"127.0.0.1:{redis.port}"
-                self._resources.callback(os.environ.pop, "RAY_REDIS_ADDRESS", None)
+            redis = Redis(folder)
+            self._resources.callback(redis.close)
+            os.environ["RAY_REDIS_ADDRESS"] = f"127.0.0.1:{redis.port}"
+            self._resources.callback(os.environ.pop, "RAY_REDIS_ADDRESS", None)
+            self._alone = self._resources.enter_context(ExitStack())
+            if alone:
+                self._alone.enter_context(Pipeline(town_config(folder / "alone", self.urls, broker.port)))
             self.config = town_config(folder / "town", self.urls, broker.port, more)
             self.began = time.monotonic()
             self.fleet = Fleet(self.config, f"local:{nodes}")
@@ -133,15 +155,20 @@ class Town:
     ) -> None:
         self._resources.close()
 
-    def census(self) -> Census:
-        return self.fleet.census()
+    def end_alone(self) -> None:
+        """The one process stops."""
+        self._alone.close()
 
-    def settled_census(self) -> Census | None:
-        """None while the site is away."""
-        try:
-            return self.fleet.census()
-        except RayError:
-            return None
+    def census(self) -> Census:
+        """Of the site, which may be starting again."""
+        deadline = time.monotonic() + 60.0
+        while True:
+            try:
+                return self.fleet.census()
+            except WorkerLostError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def owners(self) -> dict[str, str]:
         """Camera → host."""
@@ -216,19 +243,6 @@ class Town:
         rows: int = ray.get(ray.get_actor(str(self._scorer_name())).rows.remote(), timeout=30)
         return rows
 
-    def calm_down(self, seconds: float = 6.0) -> None:
-        """Wait until no camera has moved for so long: a node that came back is given its share little by little."""
-        owners, since = self.owners(), time.monotonic()
-
-        def calm() -> bool:
-            nonlocal owners, since
-            now = self.owners()
-            if now != owners:
-                owners, since = now, time.monotonic()
-            return time.monotonic() - since > seconds
-
-        wait_for(calm, "no camera moves")
-
     def lose_scorer(self) -> float:
         """Its node is taken away; seconds until every camera has been scored since."""
         addresses = self.addresses()
@@ -249,18 +263,32 @@ class Town:
         pid = ray.get(ray.get_actor("site").__ray_call__.remote(lambda _: os.getpid()))
         os.kill(pid, signal.SIGKILL)
 
-    def restart_head(self, away: float) -> dict[tuple[str, str], float]:
-        """Ray's head is killed, and with it the site; after ``away`` seconds it is there again. What was scored
-        meanwhile.
+    def restart_head(self, windows: int) -> float:
+        """Ray's head is killed, and with it the site; it is there again once every camera was scored ``windows`` times
+        without them. Seconds that it was away.
         """
-        addresses = self.addresses()
+        owners, addresses = self.owners(), self.addresses()
         self.kill_site()
         self._cluster.head_node.kill_gcs_server()
-        before = self.scored(addresses)
-        time.sleep(away)
-        after = self.scored(addresses)
-        self._cluster.head_node.start_gcs_server()
-        return {pair: count - before.get(pair, 0.0) for pair, count in after.items()}
+        before, began = self.scored(addresses), time.monotonic()
+
+        def without() -> bool:
+            now = self.scored(addresses)
+            return all(now.get(pair, 0.0) >= before[pair] + windows for pair in owners.items())
+
+        try:
+            wait_for(without, f"{windows} windows of each camera without site and head", HEADLESS)
+        finally:
+            self._cluster.head_node.start_gcs_server()
+        return time.monotonic() - began
+
+    def settled(self) -> bool:
+        """Whether the site is there, with all hosts, and every camera has one."""
+        try:
+            census = self.fleet.census()
+        except WorkerLostError:
+            return False
+        return len(census.seats) == len(self.nodes) and not census.unplaced
 
     def told(self, kind: str = "", who: str = "town") -> list[dict[str, Any]]:
         """Alerts that arrived, of the cluster, or of the site whose prefix is ``who``."""
