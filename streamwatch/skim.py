@@ -106,9 +106,16 @@ class _Scan:
         return inside
 
     def _steps(self) -> Flags:
-        """Which rows are the first of their zone in the block, late, or after a silence; gaps and states, too."""
+        """Which rows are the first of their zone in the block, late, or after a silence; gaps and states, too.
+
+        So are one after which the clock is set, and the last of the block, after which it may be: what a lull holds
+        is heard at its beginning, how far time came by it with the row that follows it.
+        """
         block = self._block
         found = ~block.detections()
+        step = np.diff(block.end)
+        found[:-1] |= ~((step >= 0) & (step <= SILENCE))
+        found[-1] = True
         for code in range(len(block.zones)):
             rows = np.flatnonzero(block.zone == code)
             if len(rows):

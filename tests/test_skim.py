@@ -59,16 +59,37 @@ def test_a_quiet_hour_is_passed_over(tmp_path: Path) -> None:
     assert found.coverage[0].detections == 2800
 
 
+OFFLINE: dict[str, object] = {"alert": "offline", "when": {"camera": "offline"}, "for": "3s"}
+ONLINE: dict[str, object] = {"alert": "online", "when": {"camera": "online"}, "for": "3s"}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [CameraState("dock", "offline", T0 + 20), *(detection(t) for t in range(20, 80))],  # set back
+        [*(detection(t) for t in range(90_000, 90_060))],  # set forward by more than a day
+    ],
+)
+def test_states_last_as_long_as_row_by_row_where_the_clock_is_set(tmp_path: Path, later: list[Row]) -> None:
+    """Time that a lull took must be told before it goes on elsewhere: the state is known until then."""
+    write(tmp_path, [CameraState("dock", "online", T0), *(detection(t) for t in range(100)), *later], every=1000)
+    found, heard = told(tmp_path, {}, OFFLINE, ONLINE)
+    assert found == replay(read_rows(tmp_path), rules({}, OFFLINE, ONLINE))
+    assert any(isinstance(entry, Lull) for entry in heard)
+    first = found.firings[0]
+    assert (first.rule, first.start - T0, first.end - T0) == ("online", 0, 94)  # the last second told by then
+
+
 @pytest.mark.parametrize(
     ("row", "end"),
     [
         (detection(20, 0.8), 20),
         (detection(20, 0.1, zone="gate"), 20),
-        (detection(15, 0.1), 20),  # late
-        (detection(30, 0.1), 20),  # after a silence
+        (detection(15, 0.1), 19),  # late: time goes back after the row before it
+        (detection(35, 0.1), 19),  # after a silence, likewise
         (Gap("dock", T0 + 20), 20),
         (CameraState("dock", "offline", T0 + 20), 20),
-        (detection(20, 0.79), 40),
+        (detection(20, 0.79), 39),  # the last of a block, too: what comes after it is not known
         (detection(20, float("nan")), 20),
     ],
 )
@@ -84,7 +105,7 @@ def test_a_lull_ends_where_time_is_up_or_what_is_scored_is_another() -> None:
     rows = [detection(t, 0.1, zone=None if t % 3 else "gate") for t in range(40)]
     scan = module._Scan(decode(encode(rows))[0])
     both = ((None, (Band("fall", -np.inf, 0.8),)), ("gate", ()))
-    assert scan.end_of_lull(2, Calm(-np.inf, np.inf, both)) == 40
+    assert scan.end_of_lull(2, Calm(-np.inf, np.inf, both)) == 39
     assert scan.end_of_lull(2, Calm(-np.inf, T0 + 30, both)) == 30
     assert scan.end_of_lull(2, Calm(T0 + 9, np.inf, both)) == 2  # older than what was heard
     assert scan.end_of_lull(2, Calm(-np.inf, np.inf, ((None, (Band("climbing", -np.inf, 0.8),)),))) == 2
@@ -116,7 +137,7 @@ levels = st.sampled_from([0.1] * 12 + [0.65, 0.9])
 rows = st.lists(
     st.tuples(
         st.sampled_from(["dock", "dock", "ward-1"]),
-        st.sampled_from(["row"] * 30 + ["gap", "online", "offline", "disabled", "back", "far back"]),
+        st.sampled_from(["row"] * 30 + ["gap", "online", "offline", "disabled", "back", "far back", "days on"]),
         st.sampled_from([0.5] + [1.0] * 8 + [3.0, 9.75, 12.0, 40.0]),
         st.sampled_from([None, None, None, "gate"]),
         st.tuples(levels, levels, levels),
@@ -128,12 +149,12 @@ Steps = list[tuple[str, str, float, str | None, tuple[float, float, float], int]
 
 
 def logged(found: Steps) -> list[Row]:
-    """Rows of a log whose cameras' clocks may be set back, by little or by much."""
+    """Rows of a log whose cameras' clocks may be set, by little or by much."""
     made: list[Row] = []
     now = {"dock": 0.0, "ward-1": 0.25}
     for camera, what, step, zone, (fall, fight, motion), times in found:
-        if what in ("back", "far back"):
-            now[camera] -= step if what == "back" else 15 + step
+        if what in ("back", "far back", "days on"):
+            now[camera] += {"back": -step, "far back": -15 - step, "days on": 100_000 + step}[what]
         elif what == "gap":
             made.append(Gap(camera, T0 + now[camera]))
         elif what != "row":
