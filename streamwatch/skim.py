@@ -84,8 +84,11 @@ class _Scan:
     def lull(self, start: int, end: int) -> Lull:
         """The rows from ``start`` to ``end``."""
         block = self._block
-        times, codes = block.end[start:end], block.zone[start:end]
-        passed = tuple(_passed(block.zones[code], times[codes == code]) for code in np.unique(codes))
+        times, motions, codes = block.end[start:end], block.motion[start:end], block.zone[start:end]
+        passed = tuple(
+            Passed(block.zones[code], times[codes == code].tolist(), motions[codes == code].tolist())
+            for code in np.unique(codes)
+        )
         return Lull(block.camera, float(times[0]), float(times.max()), block.model, passed)
 
     def _find(self, calm: Calm) -> Rows:
@@ -124,7 +127,3 @@ class _Scan:
                 found[rows[0]] = True
                 found[rows[1:]] |= ~((step >= 0) & (step <= SILENCE))
         return found
-
-
-def _passed(zone: str | None, times: NDArray[np.float64]) -> Passed:
-    return Passed(zone, float(times[0]), float(times[-1]), len(times))

@@ -1,5 +1,6 @@
 """A log that is skimmed must tell what the same log tells row by row."""
 
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,13 @@ def write(folder: Path, rows: list[Row], every: int = 7) -> Path:
     return folder
 
 
-def told(folder: Path, *entries: dict[str, object]) -> tuple[Replay, list[Entry]]:
-    """What a replay tells, and what the book had to hear for it."""
+def told(folder: Path, *entries: dict[str, object], keep: list[RuleBook] | None = None) -> tuple[Replay, list[Entry]]:
+    """What a replay tells, and what the book had to hear for it; ``keep`` gets the book."""
     heard: list[Entry] = []
 
     def read(running: RuleBook) -> Any:
+        if keep is not None:
+            keep.append(running)
         for entry in skim(folder, running):
             heard.append(entry)
             yield entry
@@ -131,6 +134,38 @@ def test_a_book_that_joins_cameras_hears_all(tmp_path: Path) -> None:
     joined: dict[str, object] = {"on_cameras": [{"cameras": "*", **FALL}], "at_least": 2, "within": "6s"}
     _, heard = told(tmp_path, {"when": joined})
     assert not any(isinstance(entry, Lull) for entry in heard)
+
+
+UNUSUAL: dict[str, object] = {"alert": "odd", "when": {"anomaly": 0.95, "warm_up": "1h"}}
+BELOW: dict[str, object] = {
+    "alert": "both", "when": {"all": [{"not": {"anomaly": 0.9, "least": 1.5, "warm_up": "70m"}}, FALL]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_learns_learns_from_what_is_passed_over(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    rows, at = list[Row](), 0.0
+    for _ in range(400):
+        if chance.random() < 0.02:
+            rows.append(Gap("dock", T0 + at))
+        kind = chance.choice(["still", "still", "still", "moves", "falls"])
+        for _ in range(chance.randint(1, 60) if kind == "still" else chance.randint(1, 4)):
+            at += chance.choice([1.0, 1.0, 4.0])
+            motion = chance.uniform(0, 0.4) if kind != "moves" else chance.choice([0.499999, 0.5, 3.0, 20.0])
+            rows.append(detection(at, 0.9 if kind == "falls" else 0.1, motion=motion))
+    write(tmp_path, rows, every=500)
+    books: list[RuleBook] = []
+
+    def read(running: RuleBook) -> Any:
+        books.append(running)
+        return read_rows(tmp_path)
+
+    skimmed, heard = told(tmp_path, UNUSUAL, BELOW, keep=books)
+    assert skimmed == replay(read, rules(UNUSUAL, BELOW))
+    assert sum(isinstance(entry, Lull) for entry in heard) > 20
+    assert {firing.rule for firing in skimmed.firings} == {"odd", "both"}
+    assert books[0].learnt() == books[1].learnt()
 
 
 levels = st.sampled_from([0.1] * 12 + [0.65, 0.9])
