@@ -84,8 +84,11 @@ class _Scan:
     def lull(self, start: int, end: int) -> Lull:
         """The rows from ``start`` to ``end``."""
         block = self._block
-        times, codes = block.end[start:end], block.zone[start:end]
-        passed = tuple(_passed(block.zones[code], times[codes == code]) for code in np.unique(codes))
+        times, motions, codes = block.end[start:end], block.motion[start:end], block.zone[start:end]
+        passed = tuple(
+            Passed(block.zones[code], times[codes == code].tolist(), motions[codes == code].tolist())
+            for code in np.unique(codes)
+        )
         return Lull(block.camera, float(times[0]), float(times.max()), block.model, passed)
 
     def _find(self, calm: Calm) -> Rows:
@@ -106,9 +109,16 @@ class _Scan:
         return inside
 
     def _steps(self) -> Flags:
-        """Which rows are the first of their zone in the block, late, or after a silence; gaps and states, too."""
+        """Which rows are the first of their zone in the block, late, or after a silence; gaps and states, too.
+
+        So are one after which the clock is set, and the last of the block, after which it may be: what a lull holds
+        is heard at its beginning, how far time came by it with the row that follows it.
+        """
         block = self._block
         found = ~block.detections()
+        step = np.diff(block.end)
+        found[:-1] |= ~((step >= 0) & (step <= SILENCE))
+        found[-1] = True
         for code in range(len(block.zones)):
             rows = np.flatnonzero(block.zone == code)
             if len(rows):
@@ -117,7 +127,3 @@ class _Scan:
                 found[rows[0]] = True
                 found[rows[1:]] |= ~((step >= 0) & (step <= SILENCE))
         return found
-
-
-def _passed(zone: str | None, times: NDArray[np.float64]) -> Passed:
-    return Passed(zone, float(times[0]), float(times[-1]), len(times))

@@ -17,6 +17,7 @@ a change of the rule's text: then it warms up anew.
 No score is involved: there is no evidence.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, inf, isfinite
 from struct import calcsize, pack, unpack_from
@@ -30,6 +31,7 @@ from streamwatch.rules.condition import SILENCE, Condition, Evidence, Standing
 from streamwatch.rules.duration import Duration
 from streamwatch.rules.hysteresis import fault_of_off
 from streamwatch.rules.node import Node
+from streamwatch.rules.rest import ALWAYS, NEVER, Band, Rest
 
 __all__ = ["SMOOTH", "Anomaly", "AnomalyCondition", "parse_anomaly"]
 
@@ -74,12 +76,13 @@ class Anomaly:
 class AnomalyCondition:
     """Holds from ``rank >= on`` to ``rank < off``; unknown until warm, and after a gap until the next detection."""
 
-    __slots__ = ("_active", "_baseline", "_known", "_level", "_rank", "_seen", "_since", "_term")
+    __slots__ = ("_active", "_baseline", "_known", "_level", "_quiet", "_rank", "_seen", "_since", "_term")
 
     def __init__(self, term: Anomaly) -> None:
         self._term = term
         self._baseline = Baseline()
         self._known = 0.0  # seconds seen
+        self._quiet = term.least * (1 - 1e-9)  # rounding cannot lift below ``least`` what is below this
         self._active: bool | None = None
         self._since = -inf
         self._seen = -inf
@@ -117,6 +120,26 @@ class AnomalyCondition:
 
     def inside(self) -> tuple[Condition, ...]:
         return ()
+
+    def rest(self) -> Rest:
+        """While less than ``least`` moves it does not hold, whatever the rank, or stays unknown until it is warm; but
+        it must ``study`` what it does not hear.
+        """
+        if self._level is None or not self._level < self._quiet:
+            return NEVER
+        if self._known >= self._term.warm_up:
+            return NEVER if self._active is None else ALWAYS
+        cold = self._seen + self._term.warm_up - self._known - 1.0  # sums of seconds are rounded
+        return Rest(cold, cold)
+
+    def band(self) -> Band:
+        """Where motion may be: what is smoothed lies between what was."""
+        return Band(None, 0.0, self._quiet)
+
+    def study(self, times: Iterable[float], motions: Iterable[float]) -> None:
+        """Learn from detections at ``times`` that were not heard, in order, during a rest."""
+        for at, motion in zip(times, motions, strict=True):
+            self._baseline.learn(self._smooth(motion, at), at)
 
     def learnt(self) -> bytes:
         """What is usual, and how much was seen."""

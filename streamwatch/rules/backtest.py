@@ -99,12 +99,15 @@ def replay(log: Log | Iterable[Entry], rules: Sequence[Rule]) -> Replay:
     book = RuleBook(rules, SALT, LATENESS)
     alerts: list[Alert] = []
     sights: dict[str, Sight] = {}
-    now = ticked = due = -inf
+    now = reached = due = -inf  # reached: the newest since the clock was last set back
     for row in log(book) if callable(log) else log:
         at = begin_of(row)
-        if due <= at < inf or ticked - at > SILENCE:  # the latter: the clock was set back
-            alerts += _pass_time(book, ticked, at)
-            ticked, due = at, at + TICK
+        was_set = SILENCE < reached - at < inf  # back
+        if due <= at < inf or was_set:
+            alerts += _pass_time(book, due, reached, at)
+            due = _next_tick(at)
+        if was_set or reached < at < inf:
+            reached = at
         if now < (last := row.last if isinstance(row, Lull) else at) < inf:
             now = last
         sight = sights.get(row.camera)
@@ -123,7 +126,8 @@ def replay(log: Log | Iterable[Entry], rules: Sequence[Rule]) -> Replay:
         else:
             alerts += book.camera(row.camera, row.state, at)
     if isfinite(now):
-        alerts += _pass_time(book, ticked, now + LATENESS)
+        alerts += _pass_time(book, due, reached, now + LATENESS)
+        alerts += book.tick(now + LATENESS)
         alerts += book.close(now, "end_of_log")
     apart = {rule.name for rule in rules if rule.scope == "camera"}
     # of one incident after another they stay in order, also where a rule about several cameras changes its camera
@@ -187,15 +191,27 @@ def sweep(log: Log | Iterable[Entry], rules: Sequence[Rule], levels: Sequence[fl
     return [Level(name, on, count, count / days if days else 0.0) for (name, on), count in times.items()]
 
 
-def _pass_time(book: RuleBook, since: float, at: float) -> list[Alert]:
-    """Tick from ``since`` to ``at`` as if no row had come: a silent camera's incidents must end."""
+def _pass_time(book: RuleBook, due: float, reached: float, at: float) -> list[Alert]:
+    """Tick from ``due`` to ``at`` as if no row had come: a silent camera's incidents must end.
+
+    If the clock was set meanwhile, time passed up to ``reached`` and goes on at ``at``.
+    """
     alerts: list[Alert] = []
-    if at - since < FAR:
-        since += TICK
-        while since < at - 1:
-            alerts += book.tick(since)
-            since += TICK
-    return alerts + list(book.tick(at))
+    was_set = not -SILENCE <= at - reached < FAR
+    until = reached if was_set else at
+    while -inf < due <= until:
+        alerts += book.tick(due)
+        due += TICK
+    for moment in (reached, at) if was_set else ():
+        alerts += book.tick(moment) if isfinite(moment) else ()
+    return alerts
+
+
+def _next_tick(at: float) -> float:
+    """The next after ``at``: at fixed times, whatever rows there are, since rules that join states with detections
+    hear both in the order in which they are told.
+    """
+    return (at // TICK + 1) * TICK
 
 
 def _firings(alerts: Iterable[Alert]) -> tuple[Firing, ...]:

@@ -1,12 +1,12 @@
 """The detections of one zone of one camera, and which rules must look at each: those not at rest (``rest.py``)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from streamwatch.models.detection import Detection
 from streamwatch.rules.condition import SILENCE
 from streamwatch.rules.lull import Calm, Lull
-from streamwatch.rules.rest import CALM, Sleep, joint
+from streamwatch.rules.rest import CALM, Sleep, Study, joint
 from streamwatch.rules.vigil import Vigil
 from streamwatch.rules.watch import Watch
 
@@ -19,7 +19,7 @@ class Line:
     For each detection: evaluate those in ``listening(detection)``, in that order, then call ``settle()``.
     """
 
-    __slots__ = ("_all", "_asleep", "_awake", "_calm", "last", "vigils", "watches")
+    __slots__ = ("_all", "_asleep", "_awake", "_calm", "_studies", "last", "vigils", "watches")
 
     def __init__(self, watches: tuple[Watch, ...], vigils: tuple[Vigil, ...] = ()) -> None:
         self.watches = watches
@@ -28,6 +28,7 @@ class Line:
         self._awake = watches
         self._calm = CALM
         self._asleep: dict[Watch, Sleep] = {}
+        self._studies: tuple[Study, ...] = ()  # of those that sleep
         self._all = joint([])  # what lasts as long as the sleep of all that sleep
 
     def listening(self, detection: Detection) -> tuple[Watch, ...]:
@@ -38,12 +39,15 @@ class Line:
             self.wake()
             return self._awake
         if self._all.lasts(detection):
+            if self._studies:
+                self.study((detection.end,), (detection.motion,))
             return self._awake
         for watch in [watch for watch, sleep in self._asleep.items() if not sleep.lasts(detection)]:
             del self._asleep[watch]
             watch.catch_up(self.last)
         self._calm = 0
         self._change()
+        self.study((detection.end,), (detection.motion,))
         return self._awake
 
     def rests(self, at: float) -> bool:
@@ -57,6 +61,11 @@ class Line:
         """The sleep of all; None if somebody is awake."""
         return None if self._awake else self._all
 
+    def study(self, times: Sequence[float], motions: Sequence[float]) -> None:
+        """Tell those that sleep what comes meanwhile."""
+        for study in self._studies:
+            study(times, motions)
+
     def settle(self) -> None:
         """A detection was evaluated: let those sleep that are at rest."""
         self._calm += 1
@@ -68,6 +77,7 @@ class Line:
             self._asleep |= new
             self._awake = tuple([watch for watch in self._awake if watch not in new])
             self._all = joint([self._all, *new.values()])
+            self._studies = self._of_sleepers()
 
     def wake(self) -> None:
         """Let all be evaluated again, as if they had been all the time."""
@@ -79,6 +89,10 @@ class Line:
     def _change(self) -> None:
         self._awake = tuple([watch for watch in self.watches if watch not in self._asleep])
         self._all = joint(self._asleep.values())
+        self._studies = self._of_sleepers()
+
+    def _of_sleepers(self) -> tuple[Study, ...]:
+        return tuple([study for watch in self._asleep for study in watch.resting.studies])
 
 
 def calm_of(lines: Mapping[str | None, Line]) -> Calm:
@@ -94,5 +108,6 @@ def pass_over(lines: Mapping[str | None, Line], lull: Lull) -> None:
     for passed in lull.zones:
         line = lines[passed.zone]
         line.last = passed.last
+        line.study(passed.times, passed.motions)
         for vigil in line.vigils:
             vigil.catch_up(passed.last, lull.model)

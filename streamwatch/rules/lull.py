@@ -5,6 +5,7 @@ reads a log a column at a time asks for it (``RuleBook.calm``), finds the end of
 its rows at once (``RuleBook.pass_over``). The alerts are those of a replay row by row: it is sleep, seen from afar.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamwatch.models.detection import CameraState, Detection, Gap, ModelInfo
@@ -28,12 +29,23 @@ class Calm:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a lull holds of one ``zone``: when it begins and ends there (UTC s), and how many detections it is."""
+    """What a lull holds of one ``zone``: the times (UTC s) of its detections, at least one, and their motions."""
 
     zone: str | None
-    first: float
-    last: float
-    count: int
+    times: Sequence[float]
+    motions: Sequence[float]
+
+    @property
+    def first(self) -> float:
+        return self.times[0]
+
+    @property
+    def last(self) -> float:
+        return self.times[-1]
+
+    @property
+    def count(self) -> int:
+        return len(self.times)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ whatever a condition remembers (steps matched, beginnings, since when something 
 inside it, and what it answers is computed anew at the next detection it hears. What must know when that which still
 holds was last seen to hold is told at the end of the rest (``catch_up``).
 
-A condition that must hear everything (``anomaly`` learns from each detection), or cannot say, is never at rest.
+One that learns from each detection (``anomaly``) is told while it rests what to ``study``. A condition that cannot say
+is never at rest.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "Rest",
     "Resting",
     "Sleep",
+    "Study",
     "joint",
     "narrowest",
     "rest_of",
@@ -35,6 +37,10 @@ __all__ = [
 
 CALM = 3
 """Detections in a row that wake nobody, before anybody sleeps again: levels that leap about let nobody sleep."""
+
+
+Study = Callable[[Sequence[float], Sequence[float]], None]
+"""Hears of detections that come during a rest: their times (UTC s) and motions, in order."""
 
 
 class Rest(NamedTuple):
@@ -101,7 +107,7 @@ def rest_of_all(parts: Sequence[Condition], values: Sequence[bool | None], decis
 class Resting:
     """``condition`` seen from the side of its rest; what is inside it must stay the same conditions."""
 
-    __slots__ = ("_bands", "_catches", "_condition", "parts", "possible")
+    __slots__ = ("_bands", "_catches", "_condition", "parts", "possible", "studies")
 
     def __init__(self, condition: Condition) -> None:
         self._condition = condition
@@ -109,6 +115,7 @@ class Resting:
         self.parts: tuple[Condition, ...] = parts
         self.possible = all(hasattr(part, "rest") for part in parts)  # that it ever rests
         self._bands: list[Callable[[], Band]] = [part.band for part in parts if hasattr(part, "band")]
+        self.studies: tuple[Study, ...] = tuple([part.study for part in parts if hasattr(part, "study")])
         self._catches: list[Callable[[float], None]] = [part.catch_up for part in parts if hasattr(part, "catch_up")]
 
     def until(self) -> float:

@@ -68,12 +68,14 @@ class History:
             if step.detection and before and step.at - before[-1] > SILENCE:
                 self.steps.append(Seen(step.at, None))
             self.steps.append(step)
-        self._known: dict[tuple[str, int], bool | None] = {}
+        self._when = when  # its parts are known by their identity: they must stay
+        self._known: dict[tuple[int, int], bool | None] = {}
+        self._begun: dict[tuple[int, int], bool] = {}
         self._tracks: dict[tuple[str, str], list[tuple[int, float, bool | None]]] = {}
 
     def holds(self, term: Mapping[str, Any], i: int) -> bool | None:
         """Whether ``term`` holds after step ``i``."""
-        key = json.dumps(term, sort_keys=True), i
+        key = id(term), i
         if key not in self._known:
             self._known[key] = self._holds(term, i)
         return self._known[key]
@@ -165,14 +167,17 @@ class History:
         return k == 0 or any(self._begins(term, k - 1, j, earliest) for j in earlier)
 
     def _beginnings(self, term: Mapping[str, Any], i: int) -> list[int]:
-        found = []
-        for j in range(i + 1):
+        return [j for j in range(i + 1) if self._begin(term, j)]
+
+    def _begin(self, term: Mapping[str, Any], j: int) -> bool:
+        """Whether what is counted begins at step ``j``."""
+        key = id(term), j
+        if key not in self._begun:
             known = [k for k in range(j) if self.holds(term["count"], k) is not None]
             held = [k for k in known if self.holds(term["count"], k)]
             goes_on = held and held[-1] == known[-1] and self.steps[j].at - self.steps[held[-1]].at <= SILENCE
-            if self.holds(term["count"], j) and not goes_on:
-                found.append(j)
-        return found
+            self._begun[key] = self.holds(term["count"], j) is True and not goes_on
+        return self._begun[key]
 
     def _count(self, term: Mapping[str, Any], i: int) -> bool | None:
         after = self.steps[i].at - seconds(term["in"]) + EPSILON

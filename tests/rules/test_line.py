@@ -11,6 +11,7 @@ from streamwatch.models.detection import Detection
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.book import RuleBook
 from streamwatch.rules.line import Line
+from streamwatch.rules.memory import Learner
 from streamwatch.rules.watch import Watch
 from tests.rules.play import FALL, T0, book, brief, detection, rules
 from tests.rules.test_reference import EXAMPLES
@@ -38,6 +39,10 @@ def line(*entries: dict[str, object]) -> Line:
     return Line(tuple(Watch(rule, "dock", "site") for rule in rules(*entries)))
 
 
+def learnt(watch: Watch) -> list[bytes]:
+    return [part.learnt() for part in watch.resting.parts if isinstance(part, Learner)]
+
+
 def names(found: tuple[Watch, ...]) -> list[str]:
     return [watch.rule.name for watch in found]
 
@@ -57,12 +62,23 @@ def feed(subject: Line, at: float, fall: float = 0.1, **levels: float) -> list[s
 
 
 def test_sleeps_after_low_scores_and_wakes_at_a_high_one() -> None:
+    subject = line({}, {"alert": "open", "when": {"not": FIGHT}})
+    assert feed(subject, 0) == ["fall", "open"]
+    assert feed(subject, 1) == ["open"]
+    assert feed(subject, 2, fall=0.79) == ["open"]  # below on
+    assert feed(subject, 3, fall=0.8) == ["fall", "open"]
+    assert feed(subject, 4, fall=0.7) == ["fall", "open"]  # not below off
+
+
+def test_sleepers_that_learn_are_told_what_passes() -> None:
     subject = line({}, {"alert": "learns", "when": {"anomaly": 0.9}})
-    assert feed(subject, 0) == ["fall", "learns"]
-    assert feed(subject, 1) == ["learns"]
-    assert feed(subject, 2, fall=0.79) == ["learns"]  # below on
-    assert feed(subject, 3, fall=0.8) == ["fall", "learns"]
-    assert feed(subject, 4, fall=0.7) == ["fall", "learns"]  # not below off
+    always = line({"alert": "learns", "when": {"anomaly": 0.9}})
+    moves = [0.1, 0.2, 0.3, 0.2, 2.0, 0.1, 0.4]
+    heard = [feed(subject, t, fall=0.9 if t == 3 else 0.1, motion=m) for t, m in enumerate(moves)]
+    assert heard[:5] == [["fall", "learns"], [], [], ["fall"], ["fall", "learns"]]
+    for t, motion in enumerate(moves):
+        always.watches[0].observe(detection(t, motion=motion))
+    assert learnt(subject.watches[1]) == learnt(always.watches[0])
 
 
 def test_only_those_wake_that_are_concerned() -> None:

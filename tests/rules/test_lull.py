@@ -12,7 +12,8 @@ QUIET = Band("fall", -inf, 0.8)
 
 
 def lull(first: float, last: float, *zones: str | None) -> Lull:
-    passed = tuple(Passed(zone, T0 + first, T0 + last, int(last - first) + 1) for zone in zones or (None,))
+    times = [T0 + first + i for i in range(int(last - first) + 1)]
+    passed = tuple(Passed(zone, times, [0.1] * len(times)) for zone in zones or (None,))
     return Lull("dock", T0 + first, T0 + last, MODEL, passed)
 
 

@@ -68,8 +68,9 @@ def fed(when: object, falls: list[float]) -> Times:
         ({"sequence": [FIGHT, {"not": FALL}, FALL], "within": "9s"}, [0.1], (inf, inf)),
         (STEPS, [0.9, 0.1], (4.0, 4.0)),
         (STEPS, [0.9] + [0.1] * 5, (-inf, -inf)),
-        ({"anomaly": 0.9}, [0.1] * 3, (-inf, -inf)),
-        ({"all": [FALL, {"anomaly": 0.9}]}, [0.1] * 3, (inf, -inf)),
+        ({"anomaly": 0.9}, [0.1] * 3, (86_399.0, 86_399.0)),  # cold for a day
+        ({"anomaly": 0.9, "least": 0.1}, [0.1] * 3, (-inf, -inf)),  # as much moves: it takes the rank
+        ({"all": [FALL, {"anomaly": 0.9}]}, [0.1] * 3, (inf, 86_399.0)),
     ],
 )
 def test_rests(when: object, falls: list[float], expected: Times) -> None:

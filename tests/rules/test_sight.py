@@ -41,6 +41,6 @@ def test_a_lull_counts_like_its_detections(steps: list[float], share: float) -> 
     cut = int(share * len(times))
     sight = seen(*times[:cut])
     if times[cut:]:
-        here = Passed(None, times[cut], times[-1], len(times) - cut)
-        sight.pass_over(Lull("dock", times[cut], times[-1], MODEL, (here, Passed("gate", 1.7e9, 1.8e9, 5))))
+        here = Passed(None, times[cut:], [0.1] * (len(times) - cut))
+        sight.pass_over(Lull("dock", times[cut], times[-1], MODEL, (here, Passed("gate", [1.7e9, 1.8e9], [0.1, 0.1]))))
     assert sight.coverage("dock") == seen(*times).coverage("dock")
