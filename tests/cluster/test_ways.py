@@ -19,7 +19,13 @@ from tests.cli.command import STREAMWATCH
 from tests.cluster.stage import configure, synthetic
 from tests.sinks.stage import free_port
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(
+        "STREAMWATCH_RAY_CLIENT" not in os.environ,
+        reason="Ray's client server does not start each time beside other clusters; STREAMWATCH_RAY_CLIENT=1 tries it",
+    ),
+]
 LIMIT = 120.0  # seconds for anything to happen on a loaded machine
 
 
