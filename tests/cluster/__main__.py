@@ -69,10 +69,8 @@ def main() -> int:
             town = Town(Path(folder), more=more)
             with town:
                 town.settle()
-                print(
-                    f"12 cameras scored on 3 nodes {time.monotonic() - town.began:5.1f} s after the start", flush=True
-                )
-                found = rounds(town, asked.rounds, asked.heads, lambda line: print(line, flush=True))
+                say(f"12 cameras scored on 3 nodes {time.monotonic() - town.began:5.1f} s after the start")
+                found = rounds(town, asked.rounds, asked.heads, say)
                 town.fleet.stop()
                 time.sleep(1.0)
                 told, missing, repeats, unended = reckon(town)

@@ -19,5 +19,5 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Town"]:
         pytest.skip("redis-server is not installed")
     from tests.cluster.town import Town
 
-    with Town(tmp_path_factory.mktemp("town"), alone=True) as made:
+    with Town(tmp_path_factory.mktemp("town")) as made:
         yield made

@@ -18,7 +18,6 @@ from streamwatch.cluster.census import Census
 from streamwatch.cluster.engine import add_node, prepare
 from streamwatch.config import Config, load_config
 from streamwatch.errors import WorkerLostError
-from streamwatch.pipeline import Pipeline
 from streamwatch.rtsp_server import serve
 from streamwatch.video.h264 import film_scene
 from streamwatch.video.synthetic import Scene
@@ -112,11 +111,9 @@ def _own_ray(resources: ExitStack) -> None:
 
 
 class Town:
-    """Everything runs as long as the block. Ray's head can be restarted. ``alone``: one process watches the same
-    cameras, until ``end_alone``.
-    """
+    """Everything runs as long as the block. Ray's head can be restarted."""
 
-    def __init__(self, folder: Path, nodes: int = 3, cameras: int = 12, alone: bool = False, more: str = "") -> None:
+    def __init__(self, folder: Path, nodes: int = 3, cameras: int = 12, more: str = "") -> None:
         self._resources = ExitStack()
         with ExitStack() as building:
             building.callback(self._resources.close)
@@ -132,9 +129,6 @@ class Town:
             self._resources.callback(redis.close)
             os.environ["RAY_REDIS_ADDRESS"] = f"127.0.0.1:{redis.port}"
             self._resources.callback(os.environ.pop, "RAY_REDIS_ADDRESS", None)
-            self._alone = self._resources.enter_context(ExitStack())
-            if alone:
-                self._alone.enter_context(Pipeline(town_config(folder / "alone", self.urls, broker.port)))
             self.config = town_config(folder / "town", self.urls, broker.port, more)
             self.began = time.monotonic()
             self.fleet = Fleet(self.config, f"local:{nodes}")
@@ -154,10 +148,6 @@ class Town:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.close()
-
-    def end_alone(self) -> None:
-        """The one process stops."""
-        self._alone.close()
 
     def census(self) -> Census:
         """Of the site, which may be starting again."""
@@ -242,6 +232,19 @@ class Town:
         """Clips and windows that the scorer has done."""
         rows: int = ray.get(ray.get_actor(str(self._scorer_name())).rows.remote(), timeout=30)
         return rows
+
+    def calm_down(self, seconds: float = 6.0) -> None:
+        """Wait until no camera has moved for so long: a node that came back is given its share little by little."""
+        owners, since = self.owners(), time.monotonic()
+
+        def calm() -> bool:
+            nonlocal owners, since
+            now = self.owners()
+            if now != owners:
+                owners, since = now, time.monotonic()
+            return time.monotonic() - since > seconds
+
+        wait_for(calm, "no camera moves")
 
     def lose_scorer(self) -> float:
         """Its node is taken away; seconds until every camera has been scored since."""

@@ -64,7 +64,7 @@ def test_weights_are_halves(halved: Halved) -> None:
         assert {t.data_type for t in large} <= {onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64}
 
 
-def test_a_gpu_has_a_kernel_for_everything(halved: Halved) -> None:
+def test_bytes_are_gathered_by_what_a_gpu_has_a_kernel_for(halved: Halved) -> None:
     """Of ONNX Runtime 1.31 (docs/OperatorKernels.md): GatherND of bytes, as an H100 refused it, has none."""
     kinds = {onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL}
     for name in (ENCODER, JOINT):
