@@ -7,7 +7,7 @@ __all__ = ["Backlog"]
 LATE = 1.0  # seconds behind the stream's quickest arrival
 PATIENCE = 0.5  # seconds to stay late before anything is left out, unless
 GAIN = 0.5  # seconds are gained a second: a network that stalled is caught up
-CHUNK = 1.2  # seconds of stream that are decoded at least once decoding has begun: less than a clip shows nothing
+CHUNK = 3.0  # seconds of stream that are decoded at most for a first clip: less than one shows nothing
 CAUGHT_UP = 0.5
 LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now
 JUMP = 1.0  # seconds that pts may run back from packet to packet: B-frames do, by less
@@ -25,6 +25,7 @@ class Backlog:
         self._late_since: float | None = None
         self._late_by = 0.0  # then
         self._begun = -math.inf  # pts at which decoding began
+        self._clips = 0  # then
         self._skip_since: float | None = None
         self.late = 0.0  # seconds, of the last packet
 
@@ -33,24 +34,25 @@ class Backlog:
         """Whether packets are left out just now."""
         return self._skip_since is not None
 
-    def admits(self, pts: float, keyframe: bool, arrival: float) -> bool:
-        """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic)."""
+    def admits(self, pts: float, keyframe: bool, arrival: float, clips: int) -> bool:
+        """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic), when so many
+        ``clips`` had been cut.
+        """
         self.late = late = self._lateness(pts, arrival)
         if self._begun == -math.inf:
             self._begun = pts
         if self._skip_since is not None:
             if keyframe and late < CAUGHT_UP:
-                self._skip_since, self._begun = None, pts
+                self._skip_since, self._begun, self._clips = None, pts, clips
         elif late < LATE:
             self._late_since = None
         elif self._late_since is None:
             self._late_since, self._late_by = arrival, late
         elif arrival - self._late_since >= PATIENCE:
-            gained = self._late_by - late
-            if gained < GAIN * (arrival - self._late_since) and not 0 <= pts - self._begun < CHUNK:
-                self._skip_since, self._late_since = arrival, None
-            else:
+            if self._late_by - late >= GAIN * (arrival - self._late_since):
                 self._late_since, self._late_by = arrival, late
+            elif clips > self._clips or not 0 <= pts - self._begun < CHUNK:
+                self._skip_since, self._late_since = arrival, None
         return self._skip_since is None
 
     def _lateness(self, pts: float, arrival: float) -> float:

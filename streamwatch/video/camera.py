@@ -71,6 +71,7 @@ class Camera:
         self._meter = _Meter(metrics, config.name, self._cutter)
         self._enabled = threading.Event()
         self._differed = 0
+        self._cut = 0  # clips
         self._state = ""
         self._trouble = ""  # reason of the last failure, until the camera is back
         self._since = 0.0  # of the first picture of this connection, 0.0 before it
@@ -135,18 +136,22 @@ class Camera:
 
         opening = Opening(
             config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,
-            self._ring, self._cutter.rest, over, config.deblock,
+            self._ring, self._cutter.rest, over, lambda: self._cut, config.deblock,
         )  # fmt: skip
-        read = 0.0
-        with closing(open_source(opening)) as source:
-            for picture in source:
+        read, resumed = 0.0, 0
+        with closing(open_source(opening)) as source, closing(iter(source)) as pictures:
+            for picture in pictures:
                 if over():
                     return
+                if tally.resumed != resumed:
+                    resumed = tally.resumed
+                    self._cutter.gap("overload")
                 now = time.monotonic()
                 if not self._since:
                     self._found(now)
                 arrival = now - picture.late
                 for clip in self._cutter.observe(picture, arrival, self._clock.at(arrival)):
+                    self._cut += 1
                     self._metrics.clips.labels(self.name).inc()
                     self._deliver(clip if stillness is None else _teach(stillness, clip, picture))
                     self._look(clip, stillness)

@@ -57,6 +57,10 @@ class Cutter:
         self._shape = None
         self._still = None
 
+    def gap(self, reason: str) -> None:
+        """Pictures were left out here: what comes now must not be cut into one clip with what came before."""
+        self._window.gap(reason)
+
     def rest(self) -> float:
         """Seconds that pictures may gather before they are taken, without the next clip being later for it."""
         left = self._window.left()

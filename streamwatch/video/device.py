@@ -1,7 +1,7 @@
 """A camera at this machine (``device:0``) through OpenCV."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ class DeviceSource:
             self._capture.release()
             raise SourceError(f"{opening.url}: cannot be opened; is another program using it?", "refused")
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture, None, None]:
         tally = self._opening.tally
         while True:
             there, bgr = self._capture.read()

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +24,7 @@ from streamwatch.video.pacing import paced
 from streamwatch.video.packets import Codec
 from streamwatch.video.picture import Opening, Picture
 from streamwatch.video.quantizer import Quantizer
+from streamwatch.video.slots import Slots
 
 __all__ = ["FfmpegSource"]
 
@@ -37,6 +38,8 @@ PROTOCOLS = {
 }
 # Enough to find the codec's parameters; FFmpeg's own defaults wait two seconds longer for the first picture.
 PROBE = {"analyzeduration": "100000", "probesize": "200000"}
+GROUP = 8  # packets decoded in one go
+BEHIND = 0.15  # seconds late at which the next packet has come, too, even where B-frames are sent out of order
 BLIND = 30.0  # seconds that packets may come without one picture: the longest GOP of "smart" codecs, and some
 MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 AT_ONCE = 0.001  # seconds in which a packet is read that was there already
@@ -85,7 +88,7 @@ class FfmpegSource:
         """FFmpeg's name of it: h264, hevc, mjpeg …"""
         return self._stream.codec_context.name
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture, None, None]:
         wait, pictures = self._opening.wait, self._dated()
         if wait is None:
             yield from pictures
@@ -117,16 +120,39 @@ class FfmpegSource:
             context = self._stream.codec_context
             quantizer = Quantizer(context.extradata) if context.name == "h264" else None
             take = Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer).take
+        # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
+        slots = self._opening.slots if self._unpaced else Slots(1)
         seen = time.monotonic()
-        for packet in self._packets():
-            for picture in take(packet):
-                yield picture
-                seen = time.monotonic()
+        for group in self._groups():
+            with slots:
+                for packet in group:
+                    for picture in take(packet):
+                        yield picture
+                        seen = time.monotonic()
+                    slots.breathe()
             if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
 
-    def _packets(self) -> Iterator[Packet]:
-        """What is to be decoded; at the end an empty packet that drains the decoder."""
+    def _groups(self) -> Iterator[list[Packet]]:
+        """What is to be decoded in one go: each packet as it comes; of what has waited already, up to GROUP."""
+        group: list[Packet] = []
+        try:
+            for packet, more in self._packets():
+                group += [] if packet is None else [packet]
+                if group and (not more or len(group) == GROUP):
+                    yield group
+                    group = []
+        except SourceError:
+            if group:
+                yield group
+            raise
+        if group:
+            yield group
+
+    def _packets(self) -> Iterator[tuple["Packet | None", bool]]:
+        """Each packet, None for one that is left out, and whether the next one should be there already; at the end an
+        empty one that drains the decoder.
+        """
         opening, backlog = self._opening, Backlog()
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
@@ -152,10 +178,10 @@ class FfmpegSource:
             if opening.ring is not None and packet.size:
                 pts = round(time.monotonic() / MILLISECOND) if self._undated else packet.pts
                 opening.ring.add(bytes(packet), pts, packet.is_keyframe)
-            if self._late(packet, backlog):
-                opening.tally.skipped += 1
-            else:
-                yield packet
+            skipped = self._late(packet, backlog)
+            opening.tally.skipped += skipped
+            more = self._unpaced and not skipped and not waited and backlog.late > BEHIND
+            yield (None if skipped else packet), more
 
     def _gather(self, most: float) -> None:
         """Leave the stream alone for as long as it may be, up to ``most`` seconds."""
@@ -173,7 +199,10 @@ class FfmpegSource:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
         if not self._live or self._undated or packet.pts is None:
             return False
-        return not backlog.admits(packet.pts * self._decoder.unit, packet.is_keyframe, time.monotonic())
+        skipped, clips = backlog.skips, self._opening.clips()
+        admitted = backlog.admits(packet.pts * self._decoder.unit, packet.is_keyframe, time.monotonic(), clips)
+        self._opening.tally.resumed += skipped and admitted
+        return not admitted
 
 
 def _open(opening: Opening) -> InputContainer:

@@ -1,12 +1,13 @@
 """What every camera source yields, and what it is told when it is opened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamwatch.secret import SecretUrl
 from streamwatch.video.frame import Image
 from streamwatch.video.packets import PacketRing
+from streamwatch.video.slots import SLOTS, Slots
 from streamwatch.video.stillness import Stillness
 
 __all__ = ["ArrayPicture", "Opening", "Picture", "Source", "Tally"]
@@ -42,7 +43,7 @@ class Picture(Protocol):
 class Source(Protocol):
     """An opened camera. Iterating and closing belong to the thread that opened it."""
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture, None, None]:
         """Pictures in order of time. Raises SourceError; the end is EndOfStreamError for a live camera."""
 
     def close(self) -> None:
@@ -53,13 +54,15 @@ class Source(Protocol):
 class Tally:
     """What a source has done so far; the camera's thread turns it into metrics once a second.
 
-    ``decode_seconds`` is CPU time.
+    ``skipped``: packets left out because the machine was too slow; ``resumed``: how often decoding began again after
+    some. ``decode_seconds`` is CPU time.
     """
 
     packets: int = 0
     frames: int = 0
     errors: int = 0
     skipped: int = 0
+    resumed: int = 0
     decode_seconds: float = 0.0
 
 
@@ -69,7 +72,8 @@ class Opening:
     the source runs as fast as it can and its end is clean. With ``stillness`` a source of packets decodes on demand.
     ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
     it was read to its end: packets that have gathered cost less than as many that each wake the thread. Once ``over()``
-    nobody wants more: packets may come for long before one is a picture. ``deblock``: as of Decoder."""
+    nobody wants more: packets may come for long before one is a picture. ``clips()``: how many were cut so far, as none
+    is broken off where the machine is too slow. ``deblock``: as of Decoder. ``slots``: who may decode, and when."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -81,7 +85,9 @@ class Opening:
     ring: PacketRing | None = None
     rest: Callable[[], float] = lambda: 0.0
     over: Callable[[], bool] = lambda: False
+    clips: Callable[[], int] = lambda: 0
     deblock: bool = True
+    slots: Slots = SLOTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The synthetic camera (``synthetic:…``) as a source: made-up pictures in real time."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from streamwatch.errors import EndOfStreamError
 from streamwatch.video.pacing import paced
@@ -17,7 +17,7 @@ class SyntheticSource:
         self._opening = opening
         self._scene = parse_synthetic(opening.url.reveal())
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture, None, None]:
         wait = self._opening.wait
         yield from self._drawn() if wait is None else paced(self._drawn(), wait)
         if wait is not None:

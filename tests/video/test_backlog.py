@@ -15,8 +15,8 @@ def packets(seconds: float, start: float = 0.0) -> Iterator[tuple[float, bool]]:
 
 
 def play(backlog: Backlog, seconds: float, late: float, start: float = 0.0) -> list[bool]:
-    """What is admitted of packets that all come ``late``."""
-    return [backlog.admits(pts, key, 100 + pts + late) for pts, key in packets(seconds, start)]
+    """What is admitted of packets that all come ``late``, where a clip is cut each second."""
+    return [backlog.admits(pts, key, 100 + pts + late, int(pts)) for pts, key in packets(seconds, start)]
 
 
 @pytest.mark.parametrize("late", [0.0, 0.5, 0.95])
@@ -33,7 +33,7 @@ def test_a_stream_that_stays_late_is_left_out_until_it_is_on_time_at_a_keyframe(
     assert late[:12] == [True] * 12  # patience
     assert backlog.skips
     assert not any(late[14:])
-    waiting = [backlog.admits(4 + k / 25, False, 104.1 + k / 25) for k in range(25)]
+    waiting = [backlog.admits(4 + k / 25, False, 104.1 + k / 25, 4) for k in range(25)]
     assert not any(waiting)  # on time again, but what follows builds on pictures that were left out
     assert all(play(backlog, 2, 0.1, start=5.0))
     assert not backlog.skips
@@ -51,34 +51,47 @@ def test_a_network_that_stalled_is_caught_up_and_nothing_is_left_out() -> None:
     backlog = Backlog()
     play(backlog, 1, 0.0)
     # five seconds of packets come at once, and take 5 ms each to decode
-    admitted = [backlog.admits(pts, key, 106 + k * 0.005) for k, (pts, key) in enumerate(packets(5, start=1.0))]
+    admitted = [
+        backlog.admits(pts, key, 106 + k * 0.005, int(pts)) for k, (pts, key) in enumerate(packets(5, start=1.0))
+    ]
     assert all(admitted)
 
 
 def test_what_falls_ever_further_behind_is_left_out_soon() -> None:
     backlog = Backlog()
     play(backlog, 1, 0.0)
-    admitted = [backlog.admits(1 + k / 25, k % 25 == 0, 101 + k * 0.12) for k in range(100)]  # three times too slow
+    admitted = [
+        backlog.admits(1 + k / 25, k % 25 == 0, 101 + k * 0.12, 1 + k // 25) for k in range(100)
+    ]  # three times too slow
     assert 1 + admitted.index(False) / 25 < 2.0  # when it is 1.5 s behind
 
 
 @pytest.mark.parametrize("cost", [0.1, 0.2, 0.4])
-def test_however_slow_the_machine_whole_seconds_are_decoded_now_and_then(cost: float) -> None:
-    """Less than a clip shows nothing, and a camera that is never seen is never known to be still."""
+@pytest.mark.parametrize("held", [0, 3])
+def test_however_slow_the_machine_whole_clips_are_cut_now_and_then(cost: float, held: int) -> None:
+    """Less than a clip shows nothing, and a camera that is never seen is never known to be still. A decoder that puts
+    B-frames in order gives its pictures ``held`` packets later.
+    """
     backlog = Backlog()
-    now, begun, chunks = 100.0, 0.0, []
-    before = False
+    now, run, clips, lengths = 100.0, 0, 0, []
     for pts, key in packets(300):
         now = max(now, 100 + pts)
-        admitted = backlog.admits(pts, key, now)
-        if admitted:
+        if backlog.admits(pts, key, now, clips):
             now += cost
-            begun = begun if before else pts
-        elif before:
-            chunks.append(pts - begun)
-        before = admitted
-    assert len(chunks) >= 10
-    assert min(chunks) >= 1.0
+            run += 1
+            clips += run > held and (run - held) % 23 == 0
+        elif run:
+            lengths.append(run)
+            run = 0
+    assert len(lengths) >= 10
+    assert clips >= len(lengths)
+    assert set(lengths[1:]) == {23 + held}
+
+
+def test_a_stream_that_gives_no_clip_is_left_out_all_the_same() -> None:
+    backlog = Backlog()
+    admitted = [backlog.admits(k / 25, k % 25 == 0, 100 + k * 0.12, 0) for k in range(100)]
+    assert 2.9 < admitted.index(False) / 25 < 3.2
 
 
 def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
@@ -86,7 +99,7 @@ def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
     now, worst, seen = 100.0, 0.0, 0
     for pts, key in packets(120):
         now = max(now, 100 + pts)
-        if backlog.admits(pts, key, now):
+        if backlog.admits(pts, key, now, int(pts)):
             now += 0.08  # twice what there is time for
             seen += 1
             worst = max(worst, now - pts - 100)
@@ -98,13 +111,13 @@ def test_a_machine_too_slow_by_half_still_sees_what_is_new() -> None:
 def test_a_camera_that_sets_its_clock_is_not_late(jump: float) -> None:
     backlog = Backlog()
     play(backlog, 2, 0.0)
-    assert all(backlog.admits(2 + jump + pts, key, 102 + pts) for pts, key in packets(30))
+    assert all(backlog.admits(2 + jump + pts, key, 102 + pts, 2) for pts, key in packets(30))
 
 
 def test_b_frames_are_no_jump() -> None:
     backlog = Backlog()
     order = [0, 3, 1, 2, 6, 4, 5]
-    assert all(backlog.admits((k // 7 * 7 + order[k % 7]) / 25, k % 25 == 0, 100 + k / 25) for k in range(500))
+    assert all(backlog.admits((k // 7 * 7 + order[k % 7]) / 25, k % 25 == 0, 100 + k / 25, 0) for k in range(500))
 
 
 def test_a_stream_that_never_catches_up_is_taken_as_it_is() -> None:
@@ -121,6 +134,6 @@ def test_no_stream_is_left_out_for_ever(steps: list[tuple[float, bool, float]]) 
     now = 0.0
     for pts, key, wait in steps:
         now += wait
-        backlog.admits(pts, key, now)
-    later = [backlog.admits(k / 25, k % 25 == 0, now + 1 + k / 25) for k in range(25 * 30)]
+        backlog.admits(pts, key, now, 0)
+    later = [backlog.admits(k / 25, k % 25 == 0, now + 1 + k / 25, 0) for k in range(25 * 30)]
     assert all(later[-25 * 10 :])

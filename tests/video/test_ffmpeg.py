@@ -21,6 +21,7 @@ from streamwatch.secret import SecretUrl
 from streamwatch.video import decoder
 from streamwatch.video.ffmpeg import FfmpegSource
 from streamwatch.video.picture import Opening
+from streamwatch.video.slots import Slots
 from tests.video.rtsp import RtspServer, make_film
 
 Serve = Callable[..., RtspServer]
@@ -262,6 +263,41 @@ def test_a_recording_over_http_plays_at_its_pace_and_its_end_is_an_error(website
 def test_a_recording_over_http_is_read_to_its_end_where_nobody_waits(website: str) -> None:
     source = opened(f"http://{website}/film.mp4")
     assert [picture.pts for picture in source] == pytest.approx([k / 25 for k in range(10)])
+    source.close()
+
+
+def free(slots: Slots) -> bool:
+    """Whether another thread can have a slot at once."""
+    had = threading.Event()
+
+    def want() -> None:
+        with slots:
+            had.set()
+
+    threading.Thread(target=want, daemon=True).start()
+    return had.wait(0.2)
+
+
+def test_a_live_camera_holds_a_slot_while_its_pictures_are_looked_at(serve: Serve, film: Path) -> None:
+    slots = Slots(1)
+    source = opened(serve(films={"dock": film}).url("dock"), wait=time.sleep, slots=slots)
+    assert free(slots)
+    pictures = iter(source)
+    next(pictures)
+    assert not free(slots)
+    pictures.close()
+    assert free(slots)
+    source.close()
+
+
+@pytest.mark.parametrize("wait", [None, time.sleep])
+def test_what_is_paced_or_waited_for_by_nobody_holds_none(film: Path, wait: Callable[[float], object] | None) -> None:
+    slots = Slots(1)
+    source = opened(f"file://{film}", wait=wait, slots=slots)
+    pictures = iter(source)
+    next(pictures)
+    assert free(slots)
+    pictures.close()
     source.close()
 
 
