@@ -15,13 +15,14 @@ from streamwatch.video.picture import Picture
 from streamwatch.video.quantizer import START, Quantizer
 from streamwatch.video.stillness import Stillness
 
-__all__ = ["LAG", "Demand", "StillPicture"]
+__all__ = ["HOLD", "LAG", "Demand", "StillPicture"]
 
 LAG = 0.75  # seconds that a still picture is held back, so that what led to the first sign of motion is decoded too
 STEP = 0.1  # seconds between still pictures: enough for eight samples a second
 LOOK = 4.0  # seconds between keyframes that are decoded while nothing moves
 KEPT = 12.0  # seconds of packets kept at most: the GOP of "smart" codecs is longer, and catching up takes its time
 KEPT_BYTES = 8_000_000
+HOLD = 4.0  # seconds that a still picture is held back at most until a keyframe agrees, where sizes alone do not tell
 JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packet to packet
 BACK = 0.5  # and dts, which should not
 EXACT = 1e-3  # seconds
@@ -57,8 +58,9 @@ class Demand:
     """Turns packets into pictures, decoding only while ``stillness`` sees motion.
 
     Packets are kept from the last keyframe at or before the newest picture that was handed on. So when motion begins
-    everything since LAG before it is decoded, and has its own time. ``live``: packets come when they were sent, so what
-    is handed on later is late. ``quantizer`` weighs packets; without it their sizes count.
+    everything since LAG before it is decoded, and has its own time. Where sizes alone do not tell, all since the last
+    keyframe is. ``live``: packets come when they were sent, so what is handed on later is late. ``quantizer``
+    weighs packets; without it their sizes count.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Demand:
         self._dts: float | None = None  # of the last packet
         self._given = -math.inf  # pts handed on
         self._looked = -math.inf  # pts of the last decoded picture
+        self._proved = -math.inf  # pts up to which a keyframe has shown that nothing moved
+        self._lag = 0.0  # seconds from that keyframe back to the one before
         self._shown: FramePicture | None = None
         self._image: Image | None = None  # what keyframes are compared with, in SIZE
         self._compared = 0  # checksum of the last keyframe that was looked at
@@ -90,18 +94,45 @@ class Demand:
         pts = packet.pts * self._decoder.unit
         if self._newest is None or self._jumps(packet, pts, self._newest):
             yield from self._catch_up()
-            self._given = self._looked = -math.inf
+            self._given = self._looked = self._proved = -math.inf
             self._newest, self._oldest = pts, pts
         self._newest = newest = max(self._newest, pts)
         self._oldest = min(self._oldest, pts)
         self._keep(packet, pts)
-        still = self._stillness.observe(pts, self._weigh(packet), packet.is_keyframe)
-        if still and self._shown is not None and self._wait(newest):
-            if newest - LAG - self._given >= STEP:
-                self._given = newest - LAG
-                yield StillPicture(self._given, self._shown, self._late(self._given))
+        still = self._stillness.observe(pts, self._weigh(packet), packet.is_keyframe) and self._shown is not None
+        if still and not self._stillness.sure:
+            yield from self._prove(packet, pts)
+        elif still and self._wait(newest):
+            yield from self._repeat(newest - LAG)
         else:
             yield from self._catch_up()
+
+    def _prove(self, packet: Packet, pts: float) -> Iterator[Picture]:
+        """Sizes tell of no motion, but might not: hold all back until the next keyframe shows none either.
+
+        What it proves is handed on as evenly as it came: clips that come together are in each other's way.
+        """
+        assert self._newest is not None
+        anchored = self._torn and len(self._kept) > 1  # on a keyframe, so that all can be decoded from there
+        if anchored and packet.is_keyframe and self._agrees(packet):
+            self._lag, self._proved = pts - self._kept[0][0], pts
+            while len(self._kept) > 1:
+                self._pop()
+        elif not anchored or packet.is_keyframe or self._newest - self._kept[0][0] > HOLD or self._bytes > KEPT_BYTES:
+            yield from self._catch_up()
+            if packet.is_keyframe and self._stillness.state == "still":
+                self._keep(packet, pts)
+                self._torn = True
+        yield from self._repeat(min(self._proved, self._newest - self._lag))
+
+    def _repeat(self, until: float) -> Iterator[Picture]:
+        """Hand on the picture shown for the time up to ``until``, each STEP or a little more."""
+        if self._shown is None or not until > self._given:
+            return
+        since = max(self._given, until - KEPT)
+        for step in range(count := int((until - since) / STEP + EXACT)):
+            self._given = since + (until - since) * (step + 1) / count
+            yield StillPicture(self._given, self._shown, self._late(self._given))
 
     def _jumps(self, packet: Packet, pts: float, newest: float) -> bool:
         last, self._dts = self._dts, None if packet.dts is None else packet.dts * self._decoder.unit
@@ -118,6 +149,7 @@ class Demand:
 
     def _catch_up(self) -> Iterator[Picture]:
         """Decode what is kept; what was handed on as still is decoded only for what builds on it."""
+        yield from self._repeat(self._proved)
         while self._kept:
             if self._torn:
                 self._decoder.flush()
@@ -137,18 +169,27 @@ class Demand:
     def _look(self, newest: float) -> bool:
         """Decode the kept keyframe that is first; whether it looks as the picture shown."""
         self._looked = newest
-        self._decoder.flush()
-        self._torn = False
-        keyframe = self._kept[0][1]
-        pictures = self._decoder.decode(keyframe)
-        if pictures:
+        pictures = self._alone(self._kept[0][1])
+        if not self._torn:
             self._pop()
-        else:  # a decoder that holds back pictures (B-frames) gives it only at an end
-            pictures = self._decoder.decode(None)
-            self._torn = True
         if not pictures or pictures[0].damaged:
             return True
         return self._compare(pictures[0], newest)
+
+    def _agrees(self, keyframe: Packet) -> bool:
+        """Whether ``keyframe``, the newest that is kept, looks as the picture shown."""
+        assert self._newest is not None
+        self._looked = self._newest
+        pictures = self._alone(keyframe)
+        self._torn = True
+        return bool(pictures) and not pictures[0].damaged and self._compare(pictures[0], self._newest)
+
+    def _alone(self, keyframe: Packet) -> list[FramePicture]:
+        """``keyframe`` decoded, whatever was decoded before. ``_torn``: what follows it cannot be decoded at once."""
+        self._decoder.flush()
+        pictures = self._decoder.decode(keyframe)
+        self._torn = not pictures  # a decoder that holds back pictures (B-frames) gives it only at an end
+        return pictures or self._decoder.decode(None)
 
     def _compare(self, picture: FramePicture, newest: float) -> bool:
         assert self._shown is not None

@@ -175,6 +175,8 @@ class FfmpegSource:
                 # the read was interrupted, and this is what the parser still held: do not wait once more
                 raise SourceError(f"{opening.url}: the camera is silent", "timeout")
             opening.tally.packets += bool(packet.size)
+            if opening.stillness is not None and packet.is_keyframe and packet.pts is not None:
+                opening.stillness.spaced(packet.pts * self._decoder.unit)
             if opening.ring is not None and packet.size:
                 pts = round(time.monotonic() / MILLISECOND) if self._undated else packet.pts
                 opening.ring.add(bytes(packet), pts, packet.is_keyframe)

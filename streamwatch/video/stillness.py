@@ -2,7 +2,8 @@
 
 An encoder spends bits on what changes. How many, is each camera's own: its noise, its rate control, its quality. So
 sizes are read against what they were in seconds that were decoded and looked at, and where such seconds with and
-without motion have the same sizes (constant bitrate, heavy noise) the camera is decoded all the time.
+without motion have the same sizes (constant bitrate, heavy noise), or none with motion has been seen yet, they are
+only half of the proof: the next keyframe is the other half, and without it the camera is decoded all the time.
 
 Of 36 encodings of six feeds, the packets of seconds with motion were at least 1.9 times those of calm seconds (lowest
 5 % against the median) where the latter took at most 3 % of a keyframe, but 0.5 to 2 times where they took over 5 %.
@@ -25,19 +26,21 @@ SPAN = 0.5  # seconds that a packet's size is averaged over: a group of B-frames
 QUIET = 1.0  # seconds without a sign of motion until a camera counts as still
 AWAKE = 2.0  # the same after a keyframe that showed what the sizes had hidden
 ENOUGH = 3  # calm seconds that must have been looked at before sizes are trusted
-MARGIN = 1.1  # over the largest sizes of calm seconds
+MARGIN = 1.1  # over the largest sizes of calm seconds; and
+WIDE = 1.5  # where a keyframe must agree, too
 SAFE = 0.9  # of the smallest sizes of seconds with motion
 FEW = 5  # seconds with motion below which their sizes say nothing yet
 SKIPPED = 0.03  # of a keyframe: packets that small hold hardly any picture; motion must show in them
 FADED = 1.3  # over the largest sizes of the last half minute: where noise wanes (dawn), the threshold follows
 MINUTE = 60
+GOP = 2.5  # seconds from keyframe to keyframe at most where they must prove what sizes do not
 
 
 class Stillness:
     """Decides packet by packet; the packets of one connection, in the order of decoding.
 
-    ``observe`` says whether the picture is still, ``looked`` tells what decoded seconds showed, ``compared`` what two
-    keyframes far apart did. All times are the stream's, in seconds.
+    ``spaced`` hears of each keyframe, ``observe`` says whether the picture is still, ``looked`` tells what decoded
+    seconds showed, ``compared`` what two keyframes far apart did. All times are the stream's, in seconds.
     """
 
     def __init__(self) -> None:
@@ -50,10 +53,15 @@ class Stillness:
         self._still: deque[float] = deque(maxlen=MINUTE // 2)  # and of one that nobody looked at
         self._second = 0.0
         self._keyframe = 0.0  # bytes, smoothed
-        self._limit: float | None = None  # bytes a packet; None where sizes are not trusted
+        self._key_at = -math.inf  # pts of the last one
+        self._gop = math.inf  # seconds between the last two
+        self._limit: float | None = None  # bytes a packet; None where sizes are not known yet
         self._stirred = 0.0  # until when the picture counts as active
         self._last = math.inf  # motion of the last second looked at
         self.state = "learning"
+        self.sure = (
+            False  # whether sizes alone tell; if not, `still` holds up to the next keyframe only, if that agrees
+        )
         self.differed = 0  # keyframes looked at that were not, bit by bit, the one looked at before
 
     def observe(self, pts: float, size: float, keyframe: bool) -> bool:
@@ -67,6 +75,10 @@ class Stillness:
         self.state = self._judge(pts)
         return self.state == "still"
 
+    def spaced(self, pts: float) -> None:
+        """Take note of a keyframe at ``pts`` that was read, decoded or left out."""
+        self._gop, self._key_at = pts - self._key_at, pts
+
     def looked(self, pts: float, seconds: float, motion: float) -> None:
         """The ``seconds`` before ``pts`` were decoded and showed ``motion`` (grey levels)."""
         self._last = motion
@@ -77,7 +89,7 @@ class Stillness:
             self._calm.append(peak)
         elif motion >= MOVES:
             self._moving.append(peak)
-        self._limit = self._separate()
+        self._separate()
 
     def compared(self, pts: float, motion: float) -> bool:
         """The keyframe at ``pts`` differs from an earlier one by ``motion``; whether the picture is still all the same.
@@ -115,30 +127,30 @@ class Stillness:
             self._still.append(mean)
         else:
             self._still[-1] = max(self._still[-1], mean)
-        if len(self._still) == self._still.maxlen and self._limit is not None:
+        if len(self._still) == self._still.maxlen and self._limit is not None and self.sure:
             self._limit = min(self._limit, FADED * max(islice(self._still, len(self._still) - 1)))
 
     def _judge(self, pts: float) -> str:
         assert self._began is not None
-        if self._limit is None and len(self._calm) >= ENOUGH and len(self._moving) >= FEW:
-            return "uninformative"
         if self._limit is None or pts - self._began < LEARN:
             return "learning"
+        if not self.sure and not 0 < self._gop <= GOP:
+            return "uninformative" if len(self._moving) >= FEW else "learning"
         if pts < self._stirred or (self.state != "still" and self._last >= MOVES):
             return "active"
         return "still"
 
-    def _separate(self) -> float | None:
-        """The size between calm and motion; None as long as it is unknown, or if there is none."""
+    def _separate(self) -> None:
+        """Find the size between calm and motion, and whether there is one."""
         if len(self._calm) < ENOUGH:
-            return None
-        middle = _quantile(self._calm, 0.5)
-        limit = MARGIN * _quantile(self._calm, 0.9)
+            return
+        middle, limit = _quantile(self._calm, 0.5), MARGIN * _quantile(self._calm, 0.9)
         if len(self._moving) >= FEW:
             limit = min(limit, SAFE * _quantile(self._moving, 0.05))
-        elif middle > SKIPPED * self._keyframe:
-            return None
-        return limit if limit > middle else None
+            self.sure = limit > middle
+        else:
+            self.sure = middle <= SKIPPED * self._keyframe
+        self._limit = limit if self.sure else WIDE * max(self._calm)
 
 
 def _quantile(values: Iterable[float], share: float) -> float:

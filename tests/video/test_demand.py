@@ -1,5 +1,6 @@
 """Decoding on demand of real films: what is left out, and that nothing of a motion is."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,11 @@ from streamwatch.activity import level
 from streamwatch.secret import SecretUrl
 from streamwatch.video.camera import read_clips
 from streamwatch.video.decoder import Decoder
-from streamwatch.video.demand import KEPT, LAG, LOOK, Demand
+from streamwatch.video.demand import HOLD, KEPT, LAG, LOOK, Demand
 from streamwatch.video.frame import Clip
 from streamwatch.video.picture import Picture, Tally
 from streamwatch.video.sight import Sight
-from streamwatch.video.stillness import Stillness
+from streamwatch.video.stillness import AWAKE, MOVES, Stillness
 from streamwatch.video.window import ClipTiming
 from tests.video.stage import FPS, stage_film
 
@@ -31,6 +32,7 @@ class Watching(Stillness):
         super().__init__()
         self._motion = motion
         self._learned = learned
+        self.sure = True
         self.levels: list[float] = []
         self.woken: list[float] = []
 
@@ -44,6 +46,21 @@ class Watching(Stillness):
 
     def wake(self, pts: float) -> None:
         self.woken.append(pts)
+
+
+class Unsure(Watching):
+    """Whom sizes tell nothing: what is not seen in keyframes is not seen. ``motion`` is what keyframes have shown."""
+
+    def __init__(self) -> None:
+        super().__init__((math.inf, math.inf))
+        self.sure = False
+
+    def compared(self, pts: float, motion: float) -> bool:
+        super().compared(pts, motion)
+        if motion >= MOVES:
+            self._motion = (pts, pts + AWAKE)
+            self.state = "active"
+        return motion < MOVES
 
 
 def pictures(film: Path, stillness: Stillness, tally: Tally, live: bool = False) -> Iterator[Picture]:
@@ -148,8 +165,49 @@ def test_a_jump_in_time_is_handed_on_at_once(play: Path) -> None:
     assert times[back[0] + 1] == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("options", [{}, {"bf": "3", "preset": "veryfast"}])
+def test_where_sizes_do_not_tell_all_since_the_keyframe_before_a_motion_is_decoded(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
+    film = stage_film(tmp_path / "film.mp4", [(20.7, False), (3.0, True), (12.3, False)], options=options)
+    stillness, tally = Unsure(), Tally()
+    shown = list(pictures(film, stillness, tally, live=True))
+    decoded = [round(p.pts * FPS) for p in shown if p.still is None and p.pts is not None]
+    assert set(range(203, 237)) <= set(decoded), "the motion, and from 20 s on, but for what waits in the decoder"
+    assert decoded == sorted(set(decoded))
+    times = [p.pts for p in shown if p.pts is not None]
+    assert all(0 < b - a < 0.55 for a, b in pairwise(times))
+    assert times[-1] == pytest.approx(36.0 - 1 / FPS)
+    assert tally.frames < 0.55 * 36 * FPS
+    assert tally.errors == 0
+    assert max(p.late for p in shown) <= 2.0 + 4 / FPS  # a GOP, and what waits in the decoder
+    assert sum(level >= MOVES for level in stillness.levels) in (1, 2)
+
+
+def test_where_sizes_do_not_tell_nothing_is_held_back_for_long(tmp_path: Path) -> None:
+    film = stage_film(tmp_path / "film.mp4", [(30.0, False)], gop=10)
+    stillness = Unsure()
+    shown = list(pictures(film, stillness, Tally(), live=True))
+    assert max(p.late for p in shown) <= HOLD + 1 / FPS
+
+
 def clips(film: Path, stillness: Stillness | None, tally: Tally | None = None) -> list[Clip]:
     return list(read_clips(SecretUrl(film.as_uri()), TIMING, stillness=stillness, tally=tally))
+
+
+CONSTANT = {"b": "400k", "minrate": "400k", "maxrate": "400k", "bufsize": "200k", "x264-params": "nal-hrd=cbr"}
+
+
+def test_constant_bitrate_is_decoded_on_demand_too(tmp_path: Path) -> None:
+    film = stage_film(tmp_path / "film.mp4", PLAY, options=CONSTANT, noise=0.3)
+    every, auto = clips(film, None), clips(film, stillness := Stillness(), tally := Tally())
+    assert not stillness.sure
+    assert [clip.end for clip in auto] == pytest.approx([clip.end for clip in every])
+    still = [clip.still == 1.0 for clip in auto]
+    assert sum(still) >= 12
+    for a, b in zip(every[20:24], auto[20:24], strict=True):
+        assert np.array_equal(a.frames, b.frames)
+    assert tally.frames < 0.7 * 36 * FPS
 
 
 @pytest.mark.parametrize("options", [{}, {"bf": "3", "preset": "veryfast"}])
