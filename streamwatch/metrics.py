@@ -83,7 +83,7 @@ class Metrics:
         self.cluster_hosts = gauge("cluster_hosts", "Hosts that report to this site.")
         self.cluster_cameras_unplaced = gauge("cluster_cameras_unplaced", "Cameras that no host reads.")
         self.cluster_leases = counter("cluster_leases_total", "Leases of cameras given: lost, after their host was; else given.", "reason")
-        self.cluster_alerts_refused = counter("cluster_alerts_refused_total", "Alerts of a host about a camera that was another's by then.")
+        self.cluster_alerts_refused = counter("cluster_alerts_refused_total", "Alerts of a host about a camera that was another's by then, or an incident that was over.")
         self.cluster_rows_dropped = counter("cluster_rows_dropped_total", "Detections for rules across cameras given up because the site was away.")
         # fmt: on
 

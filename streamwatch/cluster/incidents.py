@@ -1,9 +1,14 @@
-"""What hosts tell of incidents: kept once, and ended when nobody goes on with them."""
+"""What hosts tell of incidents: kept once, and ended when nobody goes on with them.
+
+An incident is its host's: that of which it came, or that says in each report to go on with it. It ends with its host,
+or once no host has said so for ``patience`` seconds, whatever the reason: nothing hangs on an ``end`` that may be lost
+with whoever wanted to tell it. What has ended here stays so; a host that goes on with it must begin anew.
+"""
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from prometheus_client import Counter
@@ -28,10 +33,18 @@ class Store(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Open:
+    alert: Alert  # the last told
+    host: str | None  # who goes on with it, if that is known
+    heard: float | None  # when that was last said, monotonic s
+
+
 class Incidents:
     """Open incidents of hosts, and their alerts on the way to ``store`` by ``deliver``. Any thread.
 
     ``may_tell(host, camera, at)`` says whether what a host says of a camera counts; ``refused`` counts what does not.
+    ``now`` is monotonic s, ``at`` UTC s.
     """
 
     def __init__(
@@ -40,12 +53,14 @@ class Incidents:
         deliver: Callable[[Alert], object],
         may_tell: Callable[[str, str, float], bool],
         refused: Counter,
+        patience: float,
     ) -> None:
         self._store = store
         self._deliver = deliver
         self._may_tell = may_tell
         self._refused = refused
-        self._open: dict[str, Alert] = {}  # by incident: its last alert
+        self._patience = patience
+        self._open: dict[str, _Open] = {}  # by incident
         self._ending: dict[str, Alert] = {}  # ends not stored yet
         self._lock = threading.Lock()
         self._storing = True
@@ -53,24 +68,24 @@ class Incidents:
     @property
     def cameras(self) -> frozenset[str]:
         """Those on which one is open."""
-        return frozenset(alert.camera for alert in list(self._open.values()))
+        return frozenset(one.alert.camera for one in list(self._open.values()))
 
     def camera(self, incident: str) -> str | None:
         """Where the open ``incident`` is."""
-        alert = self._open.get(incident)
-        return None if alert is None else alert.camera
+        one = self._open.get(incident)
+        return None if one is None else one.alert.camera
 
     def adopt(self, alert: Alert) -> None:
-        """An earlier site left it open; its host goes on with it."""
+        """An earlier site left it open; its host will say that it goes on with it, if it does."""
         with self._lock:
-            self._note(alert)
+            self._open[alert.id] = _Open(alert, None, None)
 
-    def take(self, host: str, entries: Sequence[Entry]) -> int:
+    def take(self, host: str, entries: Sequence[Entry], now: float) -> int:
         """Keep what ``host`` tells; how many from the first on need not be told again."""
         with self._lock:
             for number, entry in enumerate(entries):
                 try:
-                    self._keep(host, entry.alert)
+                    self._keep(host, entry.alert, now)
                 except SinkError as error:
                     self._failed(error)
                     return number
@@ -78,14 +93,29 @@ class Incidents:
                 self._worked()
             return len(entries)
 
-    def end(self, cameras: Iterable[str]) -> None:
-        """Nobody goes on with what is open on ``cameras``."""
-        gone = set(cameras)
+    def go_on(self, host: str, going: Mapping[str, str], behind: bool, now: float) -> frozenset[str]:
+        """``host`` goes on with ``going`` (incident → camera), of which it has told all; or it is ``behind``, and its
+        spool may know more of any. The cameras on which it goes on with what is over here: it must begin anew there.
+        """
         with self._lock:
-            for alert in ends([alert for alert in self._open.values() if alert.camera in gone], time.time()):
-                del self._open[alert.id]
-                if len(self._ending) < UNSTORED:
-                    self._ending[alert.id] = alert
+            for incident, one in self._open.items():
+                if incident in going or (behind and one.host in (None, host)):
+                    one.host, one.heard = host if incident in going else one.host, now
+            return frozenset(camera for incident, camera in going.items() if incident not in self._open)
+
+    def lose(self, host: str, at: float) -> None:
+        """``host`` is gone, and goes on with nothing."""
+        with self._lock:
+            self._end((one for one in list(self._open.values()) if one.host == host), at)
+        self.retry()
+
+    def expire(self, now: float, at: float) -> None:
+        """End what nobody goes on with; store the ends that wait for it."""
+        with self._lock:
+            for one in self._open.values():
+                one.heard = now if one.heard is None else one.heard
+            left = [one for one in self._open.values() if now - (one.heard or now) > self._patience]
+            self._end(left, at)
         self.retry()
 
     def retry(self) -> None:
@@ -99,21 +129,36 @@ class Incidents:
                     return
                 del self._ending[alert.id]
 
-    def _keep(self, host: str, alert: Alert) -> None:
-        """Once only, and only from whom the camera is, or was at that time."""
+    def _end(self, those: Iterable[_Open], at: float) -> None:
+        for alert in ends([one.alert for one in those], at):
+            del self._open[alert.id]
+            if len(self._ending) < UNSTORED:
+                self._ending[alert.id] = alert
+
+    def _keep(self, host: str, alert: Alert, now: float) -> None:
+        """Once only, and only what goes on with an incident that is open, or may begin one."""
+        one = self._open.get(alert.id)
+        if one is not None:
+            one.host, one.heard = host, now
         if self._store.knows(alert):
             return
-        if alert.id not in self._open and not self._may_tell(host, alert.camera, alert.time):
+        if one is None and not self._counts(host, alert):
             self._refused.inc()
             return
         self._deliver(alert)
-        self._note(alert)
-
-    def _note(self, alert: Alert) -> None:
         if alert.type is AlertType.END:
             self._open.pop(alert.id, None)
         elif alert.end_time is None:
-            self._open[alert.id] = alert
+            self._open[alert.id] = _Open(alert, host, now)
+
+    def _counts(self, host: str, alert: Alert) -> bool:
+        """Of an incident that is not open: its begin, from whom the camera is or was then; or, after its end, where
+        its evidence is. All else would have a hole before it, or open again what has ended.
+        """
+        if alert.type is AlertType.NEW:
+            return self._may_tell(host, alert.camera, alert.time)
+        ended = alert.type is AlertType.UPDATE and alert.end_time is not None
+        return ended and self._store.knows(replace(alert, seq=alert.seq - 1))
 
     def _failed(self, error: SinkError) -> None:
         if self._storing:

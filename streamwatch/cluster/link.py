@@ -84,7 +84,13 @@ class Link:
         pictures: list[Picture] = _taken(host.pictures, 4)
         answers = _taken(host.answers, 100)
         states = {name: state for name, state in host.states.copy().items() if self._told.get(name) != state}
-        report = Report(self._standing(now, leaving), host.rules_hash, waiting, rows, states, pictures, answers)
+        standing, behind = self._standing(now, leaving), len(host.spool) > len(waiting)
+        try:
+            going = host.spool.going()
+        except SinkError as error:
+            log.error("the spool cannot be read: %s", error)
+            going, behind = {}, True
+        report = Report(standing, host.rules_hash, waiting, rows, states, pictures, answers, going, behind)
         try:
             reply = self._call(report)
         except SinkError as error:

@@ -47,7 +47,8 @@ class Picture:
 class Report:
     """What a host tells: ``alerts`` that it has in its spool, ``rows`` for rules across cameras, new ``states``.
 
-    ``rules`` is the hash of those in force there. ``answers`` are what became of orders.
+    ``rules`` is the hash of those in force there. ``answers`` are what became of orders. ``going`` maps incident →
+    camera of what is open there and all of it taken by the site; ``behind``: more waits in the spool than is told here.
     """
 
     standing: Standing
@@ -57,6 +58,8 @@ class Report:
     states: Mapping[str, str] = field(default_factory=dict)
     pictures: Sequence[Picture] = ()
     answers: Sequence[Mapping[str, object]] = ()
+    going: Mapping[str, str] = field(default_factory=dict)
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

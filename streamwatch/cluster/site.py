@@ -14,6 +14,7 @@ from streamwatch.cluster.desk import Desk
 from streamwatch.cluster.incidents import Incidents
 from streamwatch.cluster.report import Reply, Report, Standing, Welcome
 from streamwatch.cluster.roster import Lost, Roster
+from streamwatch.cluster.seating import Seating
 from streamwatch.config import Config
 from streamwatch.delivery import Delivery
 from streamwatch.evaluation import Evaluation
@@ -42,6 +43,7 @@ __all__ = ["Site"]
 log = logging.getLogger(__name__)
 
 TURN = 0.5  # seconds between looks at the roster
+PATIENCE = 2.0  # leases until an incident ends with which no host says to go on
 TEND = 10.0  # seconds between looks at the disk's reserve
 JOIN = {"roster": 3.0, "rules": 3.0, "sinks": 6.0, "http": 3.0}  # seconds
 
@@ -56,7 +58,7 @@ class Site:
         self.config, self.metrics = config, Metrics()
         self._died = died
         self._states = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
-        self._seating = threading.Lock()  # the roster
+        self._lock = threading.Lock()  # the roster's
         self._desk = Desk()
         self._disabled = {camera.name for camera in config.cameras if not camera.enabled}
         self._counted: dict[str, int] = {}  # leases, by reason
@@ -82,8 +84,9 @@ class Site:
         self.reserve = Reserve(config.data_dir / "reserve")
         self.delivery = Delivery(self.outbox, self.reserve, metrics.alerts_dropped)
         self.roster = Roster(self._states, config.cluster.lease)
-        may_tell, refused = self.roster.may_tell, metrics.cluster_alerts_refused
-        self.incidents = Incidents(self.outbox, self.delivery.deliver, may_tell, refused)
+        refused, patience = metrics.cluster_alerts_refused, PATIENCE * config.cluster.lease
+        self.incidents = Incidents(self.outbox, self.delivery.deliver, self._may_tell, refused, patience)
+        self._seating = Seating(self.roster, self.incidents, self._lock)
         self._build_sink(plan.rules, plan.pack.card.events)
         book = RuleBook(plan.rules, salt=self.outbox.instance, share=Share.ACROSS)
         self.evaluation = Evaluation(book, self.delivery.deliver, metrics, time.time)
@@ -151,12 +154,9 @@ class Site:
     def report(self, report: Report) -> Reply:
         """Take what a host tells; what cannot be kept must be told again."""
         standing, host = report.standing, report.standing.host
-        with self._seating:
-            cameras, lost = self.roster.hear(standing, time.monotonic(), time.time())
-            draining = self.roster.drains(host)
-        for one in lost:
+        heard = self._seating.hear(report, time.monotonic(), time.time())
+        for one in heard.lost:
             self._on_lost(one, standing)
-        kept = self.incidents.take(host, report.alerts)
         for row in report.rows:
             self.evaluation.put(row)
         for camera, state in report.states.items():
@@ -170,17 +170,22 @@ class Site:
                 self.sink.answer(answer)
         rules = self.reload.rules
         orders = self._desk.take(host, standing.boot, time.time())
-        off = frozenset(self._disabled & cameras.keys())
-        return Reply(cameras, off, None if hash_of(rules) == report.rules else rules, orders, draining, kept)
+        off = frozenset(self._disabled & heard.cameras.keys())
+        changed = None if hash_of(rules) == report.rules else rules
+        return Reply(heard.cameras, off, changed, orders, heard.draining, heard.kept)
+
+    def _may_tell(self, host: str, camera: str, at: float) -> bool:
+        with self._lock:
+            return self.roster.may_tell(host, camera, at)
 
     def census(self) -> Census:
         """Who is there, and how."""
-        with self._seating:
+        with self._lock:
             return Census(self.roster.seats(time.monotonic(), time.time()), self.roster.unplaced, dict(self._states))
 
     def drain(self, host: str, on: bool) -> bool:
         """Have ``host`` give all its cameras away, a few at a time; False if it is not known."""
-        with self._seating:
+        with self._lock:
             return self.roster.drain(host, on)
 
     def on_command(self, camera: str, enabled: bool) -> None:
@@ -210,19 +215,11 @@ class Site:
 
     def _tend(self, stop: threading.Event) -> None:
         """The roster's thread."""
-        grace = time.monotonic() + 2 * self.config.cluster.lease
         while not stop.wait(TURN):
             now = time.monotonic()
-            pinned = self.incidents.cameras
-            self.incidents.retry()
-            with self._seating:
-                lost = self.roster.tick(now, time.time(), pinned)
-            for one in lost:
+            for one in self._seating.tick(now, time.time()):
                 log.error("host %s is lost: %d cameras go to others", one.host, len(one.cameras))
                 self._on_lost(one, None)
-            if grace and now > grace:  # whoever was there before has come back by now
-                grace = 0.0
-                self.incidents.end(camera for camera in self._states if self.roster.owner(camera) is None)
             self._count()
             self.reload.turn()
             if now - self._tended >= TEND:
@@ -232,7 +229,6 @@ class Site:
     def _on_lost(self, lost: Lost, standing: Standing | None) -> None:
         if standing is not None:
             log.warning("host %s %s", lost.host, "leaves" if standing.leaving else "began again")
-        self.incidents.end(lost.cameras)
         for camera in lost.cameras:
             self._states[camera] = "connecting"
             self.sink.status(camera, "connecting")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from streamwatch.errors import SinkError
 from streamwatch.rules.alert import Alert
 from streamwatch.sinks.bounds import GIVEN_UP, Bounds, Held, give_up, ranges, rank
-from streamwatch.sinks.left_open import LEFT_OPEN, left_open, note
+from streamwatch.sinks.left_open import GOING, LEFT, LEFT_OPEN, left_open, note
 from streamwatch.sinks.outbox import Entry
 from streamwatch.sinks.record import dump, load
 
@@ -129,11 +129,12 @@ class SqliteOutbox:
     def left_open(self) -> list[Alert]:
         """The last alert of each incident that has not ended. Raises SinkError."""
         with self._lock:
-            try:
-                return left_open(self._db)
-            except sqlite3.DatabaseError as error:
-                self._renew_if_corrupt(error, self._last + 1, self.instance)
-                return []
+            return left_open(self._read(LEFT, ()))
+
+    def going(self) -> dict[str, str]:
+        """Incident → camera of those that have not ended and of which nothing waits. Raises SinkError."""
+        with self._lock:
+            return dict(self._read(GOING, ()))
 
     def oldest(self) -> float | None:
         """When the oldest alert not yet acknowledged was put in (UTC s), None if nothing waits."""

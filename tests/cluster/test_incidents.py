@@ -13,6 +13,7 @@ from tests.sinks.stage import make_alert, value
 
 NEW = make_alert(1)
 UPDATE = dataclasses.replace(make_alert(1, AlertType.UPDATE), seq=1)
+PATIENCE = 8.0  # seconds
 END = dataclasses.replace(make_alert(1, AlertType.END), seq=2)
 
 
@@ -43,7 +44,7 @@ def shelf() -> Shelf:
 
 def incidents(shelf: Shelf, metrics: Metrics | None = None, owner: str = "north") -> Incidents:
     refused = (metrics or Metrics()).cluster_alerts_refused
-    return Incidents(shelf, shelf.deliver, lambda host, camera, at: host == owner, refused)
+    return Incidents(shelf, shelf.deliver, lambda host, camera, at: host == owner, refused, PATIENCE)
 
 
 def entries(*alerts: Alert) -> list[Entry]:
@@ -52,8 +53,8 @@ def entries(*alerts: Alert) -> list[Entry]:
 
 def test_what_is_told_twice_is_kept_once(shelf: Shelf) -> None:
     running = incidents(shelf)
-    assert running.take("north", entries(NEW, UPDATE)) == 2
-    assert running.take("north", entries(NEW, UPDATE, END)) == 3
+    assert running.take("north", entries(NEW, UPDATE), 0.0) == 2
+    assert running.take("north", entries(NEW, UPDATE, END), 0.0) == 3
     assert shelf.kept == [NEW, UPDATE, END]
     assert running.cameras == frozenset()
 
@@ -61,36 +62,66 @@ def test_what_is_told_twice_is_kept_once(shelf: Shelf) -> None:
 def test_a_host_speaks_for_its_cameras_and_ends_what_it_began(shelf: Shelf) -> None:
     metrics = Metrics()
     running = incidents(shelf, metrics)
-    assert running.take("south", entries(NEW)) == 1
+    assert running.take("south", entries(NEW), 0.0) == 1
     assert (shelf.kept, value(metrics, "cluster_alerts_refused_total")) == ([], 1)
-    running.take("north", entries(NEW))
+    running.take("north", entries(NEW), 0.0)
     assert running.cameras == {"dock"}
     assert (running.camera(NEW.id), running.camera("none")) == ("dock", None)
-    running.take("south", entries(END))  # it is known here: whoever began it may end it
+    running.take("south", entries(END), 0.0)  # it is known here: whoever began it may end it
     assert shelf.kept == [NEW, END]
 
 
 def test_a_store_that_fails_costs_nothing(shelf: Shelf) -> None:
     running = incidents(shelf)
-    running.take("north", entries(NEW))
+    running.take("north", entries(NEW), 0.0)
     shelf.broken = True
-    assert running.take("north", entries(UPDATE, END)) == 0
+    assert running.take("north", entries(UPDATE, END), 0.0) == 0
     assert running.cameras == {"dock"}
     shelf.broken = False
-    assert running.take("north", entries(UPDATE, END)) == 2
+    assert running.take("north", entries(UPDATE, END), 0.0) == 2
     assert shelf.kept == [NEW, UPDATE, END]
 
 
 def test_what_nobody_goes_on_with_ends_once_the_store_takes_it(shelf: Shelf) -> None:
     running = incidents(shelf)
     running.adopt(NEW)
-    running.end(["gate"])
+    running.expire(100.0, 1.0)  # from now on it waits for its host
+    running.expire(100.0 + PATIENCE, 1.0)
     assert running.cameras == {"dock"}
     shelf.broken = True
-    running.end(["dock"])
+    running.expire(100.1 + PATIENCE, 1.0)
     assert running.cameras == frozenset()
     shelf.broken = False
     running.retry()
     running.retry()
     (end,) = shelf.kept
     assert (end.type, end.seq, end.annotations["end_reason"]) == (AlertType.END, 1, "restart")
+
+
+def test_it_lasts_as_long_as_its_host_goes_on_with_it(shelf: Shelf) -> None:
+    running = incidents(shelf)
+    running.adopt(NEW)
+    running.expire(0.0, 1.0)
+    assert running.go_on("south", {}, True, 5.0) == frozenset()  # behind: it may be in what it has not told yet
+    running.expire(5.0 + PATIENCE, 1.0)
+    assert running.go_on("north", {NEW.id: "dock"}, False, 12.0) == frozenset()
+    running.go_on("south", {}, True, 20.0)  # not its own any more
+    running.expire(12.0 + PATIENCE, 1.0)
+    assert running.cameras == {"dock"}
+    running.lose("south", 1.0)
+    assert running.cameras == {"dock"}
+    running.lose("north", 1.0)
+    assert [alert.type for alert in shelf.kept] == [AlertType.END]
+    assert running.go_on("north", {NEW.id: "dock"}, False, 21.0) == {"dock"}  # it is over here
+
+
+def test_what_has_ended_is_not_opened_again(shelf: Shelf) -> None:
+    metrics = Metrics()
+    running = incidents(shelf, metrics)
+    running.take("north", entries(NEW, UPDATE, END), 0.0)
+    late = dataclasses.replace(UPDATE, seq=3)
+    where = dataclasses.replace(END, type=AlertType.UPDATE, seq=3, clip="evidence/1.mp4")
+    assert running.take("north", entries(late), 0.0) == 1
+    assert (running.cameras, shelf.kept[3:], value(metrics, "cluster_alerts_refused_total")) == (frozenset(), [], 1)
+    running.take("north", entries(where), 0.0)
+    assert (running.cameras, shelf.kept[3:]) == (frozenset(), [where])

@@ -12,6 +12,7 @@ from streamwatch.cluster.link import Link
 from streamwatch.cluster.report import Reply, Report, Welcome
 from streamwatch.errors import SinkError
 from streamwatch.models.detection import Gap
+from streamwatch.rules.alert import AlertType
 from streamwatch.rules.rule import hash_of
 from streamwatch.worker import Worker, end_worker
 from tests.cluster.stage import configure, synthetic, wait_for
@@ -71,6 +72,27 @@ def test_an_alert_does_not_wait_for_the_next_report(host: Host, site: Answering,
     soon(lambda: any(report.alerts for report in site.reports), "the alert")
     assert time.monotonic() - told < 0.4
     soon(lambda: len(host.spool) == 0, "taken")
+
+
+def test_it_says_what_it_goes_on_with_once_all_of_it_was_taken(host: Host, site: Answering, run: Link) -> None:
+    site.keeps = False
+    host.spool.append(make_alert(1))
+    soon(lambda: any(report.alerts for report in site.reports), "the alert")
+    assert not any(report.going or report.behind for report in site.reports)
+    site.keeps = True
+    soon(lambda: site.reports[-1].going == {make_alert(1).id: "dock"}, "that it goes on")
+    host.spool.append(make_alert(1, AlertType.END, seq=1))
+    soon(lambda: site.reports[-1].going == {}, "that it does not")
+
+
+def test_it_says_that_it_is_behind(host: Host, site: Answering, run: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.cluster.link.ALERTS", 2)
+    site.reply = None
+    for number in range(5):
+        host.spool.append(make_alert(number))
+    site.reply = Reply()
+    soon(lambda: len(host.spool) == 0, "taken")
+    assert [report.behind for report in site.reports if len(report.alerts) == 2][-2:] == [True, True]
 
 
 def test_what_was_not_taken_is_told_again_in_order(host: Host, site: Answering, run: Link) -> None:

@@ -161,3 +161,30 @@ def cut_off(all_of: Stage, a: Member, b: Member) -> None:
     assert len(new) == len(set(new))
     assert gapless(all_of)
     assert all_of.site.roster.moves.lost >= len(mine)
+
+
+@pytest.mark.timeout(120)
+def test_a_site_that_begins_again_ends_what_a_host_left_that_has_gone_meanwhile(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    all_of = stage(stack, tmp_path)
+    a, b = all_of.host("a"), all_of.host("b")
+    wait_for(lambda: len(incidents(all_of, "new")) == 4 and a.host.held and b.host.held, "an incident on each camera")
+    mine, before = set(a.host.held), incidents(all_of, "new")
+    a.cut = b.cut = True
+    all_of.site.stop()
+    all_of.site = all_of._site()
+    b.join(all_of.site)
+    b.cut = False
+
+    def left() -> set[str]:
+        return {alert.id for alert in all_of.site.outbox.left_open()}
+
+    wait_for(lambda: set(b.host.held) == set(before), "b reads all of them")
+    wait_for(lambda: not {before[camera] for camera in mine} & left(), "what a left ends", 6.0 * 2 + 10.0)
+    assert {before[camera] for camera in before.keys() - mine} <= left()  # b has gone on with its own
+    told = [entry.alert for entry in all_of.site.outbox.alerts_after(0, 1000)]
+    ended = [alert for alert in told if alert.type.value == "end" and alert.id in {before[camera] for camera in mine}]
+    assert [alert.annotations["end_reason"] for alert in ended] == ["restart"] * len(mine)
+    del all_of.members["a"]
+    a.vanish()

@@ -76,3 +76,19 @@ def test_what_cannot_be_read_is_said_and_left(path: Path, caplog: pytest.LogCapt
     db.close()
     assert [alert.id for alert in left(path)] == [make_alert(2).id]
     assert make_alert(1).id in caplog.text
+
+
+def test_knows_those_of_which_nothing_waits(path: Path) -> None:
+    outbox = SqliteOutbox(path)
+    for alert in (make_alert(1), make_alert(2, camera="gate"), make_alert(3), make_alert(3, END, seq=1)):
+        outbox.append(alert)
+    assert outbox.going() == {}
+    outbox.acknowledge(1, 2, 3, 4)
+    assert outbox.going() == {make_alert(1).id: "dock", make_alert(2).id: "gate"}
+    outbox.append(make_alert(2, UPDATE, camera="gate", seq=1))
+    assert outbox.going() == {make_alert(1).id: "dock"}
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE left_open SET payload = 'x'")
+    db.close()
+    assert outbox.going() == {}
+    outbox.close()
