@@ -114,6 +114,13 @@ def test_a_host_that_was_lost_opens_nothing_again_and_begins_anew_with_its_camer
     assert stage.kinds() == ["new 0", "end 1"]
 
 
+def test_a_host_cannot_go_on_with_it_without_its_camera(stage: Stage) -> None:
+    for _ in range(20):
+        stage.wait(0.5, "b")
+        stage.report("a", held=False, going=True)
+    assert stage.kinds() == ["new 0", "end 1"]
+
+
 def test_where_its_evidence_is_may_be_told_after_its_end_and_without_a_hole(stage: Stage) -> None:
     where = replace(END, type=AlertType.UPDATE, seq=4, clip="evidence/1.mp4")
     stage.report("a", *UPDATES, where)

@@ -203,6 +203,11 @@ class Town:
         wait_for(elsewhere, f"the cameras of {name} are scored elsewhere")
         return time.monotonic() - began
 
+    def lose_unseen(self, name: str) -> None:
+        """Take node ``name`` away while the site begins again: the new one never hears of it."""
+        self.kill_site()
+        self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+
     def give_back(self, name: str) -> float:
         """A node of that name again; seconds until it reads cameras."""
         began = time.monotonic()
