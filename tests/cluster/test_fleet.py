@@ -30,6 +30,7 @@ def test_a_host_no_operator_knows_and_one_that_he_does(town: "Town") -> None:
         command = [STREAMWATCH, "cluster", *words, "-c", file]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
+    town.settle()
     shown = ask("status")
     assert shown.returncode == 0, shown.stderr
     assert [line.split()[0] for line in shown.stdout.splitlines()[:4]] == ["host", "node-1", "node-2", "node-3"]
