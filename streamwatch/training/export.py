@@ -19,12 +19,13 @@ from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.data import Entry, Images, Segment, clips_of, read_pictures
 from streamwatch.training.evaluate import Scored, homes, score_clips
 from streamwatch.training.events import EVENTS
-from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint
+from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint, session
 from streamwatch.training.half import halve_graphs
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, read_minilm
+from streamwatch.training.windows import every_window
 
-__all__ = ["DESCRIPTIONS", "calibration_clips", "export", "write_card", "write_pack", "write_words"]
+__all__ = ["DESCRIPTIONS", "calibration_clips", "export", "windows_seen", "write_card", "write_pack", "write_words"]
 
 DESCRIPTIONS = {
     "fight": "people hit, kick or wrestle with each other",
@@ -35,6 +36,7 @@ CHOSEN = {  # (on, off) after replaying ordinary streams with the clips cut at f
     "fight": (0.65, 0.5),
     "shoplifting": (0.9, 0.7),  # outside the room where it was acted, only the strongest
 }
+SEEN = 64  # calibration clips from which windows are made, to see how large the transformer's channels get
 NOT_RUN = ("card.json", "MODEL_CARD.md", "evaluation.json")  # what is only read, by people and programs
 LIMITS = (
     "trained on a few hundred clips: expect misses in crowds, at night, and where people are under 40 pixels tall",
@@ -74,6 +76,21 @@ def calibration_clips(manifest: Manifest, size: int, count: int = 120, seed: int
     return found
 
 
+def windows_seen(encoder: Path, clips: Sequence[Images], window: int) -> list[dict[str, NDArray[Any]]]:
+    """Inputs of the transformer as a camera gives them from its first second on: tokens of ``encoder`` for ``clips``,
+    as many at a time as make a window."""
+    eyes, found = session(encoder), []
+    for start in range(0, len(clips), window):
+        some = clips[start : start + window]
+        tokens = np.concatenate([eyes.run(["token"], {"frames": np.ascontiguousarray(c)[None]})[0] for c in some])
+        visual, age, mask = every_window(tokens, window)
+        text, nothing = np.zeros((1, 1, tokens.shape[1]), np.float32), np.zeros((1, 1), np.float32)
+        for i in range(len(visual)):
+            seen = {"visual": visual[i : i + 1], "age": age[i : i + 1], "visual_mask": mask[i : i + 1]}
+            found.append({**seen, "text": text, "text_mask": nothing})
+    return found
+
+
 def write_pack(
     checkpoint: Checkpoint,
     minilm: MiniLM,
@@ -92,7 +109,8 @@ def write_pack(
         worst = export_graphs(checkpoint.encoder, checkpoint.joint, settings.size, settings.window, Path(work))
         if precision != "fp16":
             quantise_encoder(Path(work) / ENCODER, folder / ENCODER, clips)
-            quantise_joint(Path(work) / JOINT, folder / JOINT)
+            windows = windows_seen(Path(work) / ENCODER, clips[:SEEN], settings.window)
+            quantise_joint(Path(work) / JOINT, folder / JOINT, windows)
         if precision != "int8":
             suffix = "" if precision == "fp16" else ".fp16"
             halves = halve_graphs(checkpoint, clips, Path(work), folder, suffix)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from streamwatch.training.data import Images
 from streamwatch.training.slim import slim
+from streamwatch.training.smooth import large_weights, smooth
 from streamwatch.training.videobert import ClipEncoder, Joint
 
 __all__ = [
@@ -200,8 +201,8 @@ def quantise_encoder(fp32: Path, int8: Path, clips: Iterable[Images]) -> None:
     slim(int8)
 
 
-def quantise_joint(fp32: Path, int8: Path) -> None:
-    """Dynamic int8 per channel; the small heads stay float."""
+def quantise_joint(fp32: Path, int8: Path, windows: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Dynamic int8 per channel, evened out over ``windows`` before; the small heads stay float."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -209,8 +210,9 @@ def quantise_joint(fp32: Path, int8: Path) -> None:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         _forget_shapes(prepared)
+        smooth(prepared, windows)
         graph = onnx.load(str(prepared)).graph
-        large = {t.name for t in graph.initializer if len(t.dims) == 2 and min(t.dims) >= 64}
+        large = set(large_weights(graph))
         small = [n.name for n in graph.node if n.op_type in ("MatMul", "Gemm") and not large & set(n.input)]
         quantize_dynamic(
             str(prepared), str(int8), per_channel=True, weight_type=QuantType.QInt8, nodes_to_exclude=small

@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from streamwatch.training.export import windows_seen
 from streamwatch.training.graphs import (
     ENCODER,
     JOINT,
@@ -41,7 +42,8 @@ class Exported:
         self.worst = export_graphs(ClipEncoder(dim=64).eval(), Joint(DIMS).eval(), SIZE, WINDOW, self.fp32)
         self.clips = np.random.default_rng(0).integers(0, 255, (6, 8, SIZE, SIZE, 3), dtype=np.uint8)
         quantise_encoder(self.fp32 / ENCODER, self.int8 / ENCODER, self.clips)
-        quantise_joint(self.fp32 / JOINT, self.int8 / JOINT)
+        self.windows = windows_seen(self.fp32 / ENCODER, list(self.clips), WINDOW)
+        quantise_joint(self.fp32 / JOINT, self.int8 / JOINT, self.windows)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,21 @@ def test_int8_tokens_point_the_same_way_and_stay_means_of_their_grid(exported: E
     mean = (grid * motion[:, None]).sum((2, 3)) / motion.sum((1, 2))[:, None]
     np.testing.assert_allclose(token, mean, rtol=1e-3, atol=1e-4)
     assert (motion > 0).all(), "the weights are not quantised away"
+
+
+def test_windows_fill_from_the_first_second_on(exported: Exported) -> None:
+    tokens = session(exported.fp32 / ENCODER).run(["token"], {"frames": exported.clips})[0]
+    masks = np.concatenate([window["visual_mask"] for window in exported.windows])
+    assert masks.sum(1).tolist() == [1, 2, 3, 4, 1, 2], "six clips: a whole window, and a third of one"
+    np.testing.assert_allclose(exported.windows[3]["visual"][0], tokens[:4], atol=1e-4)
+    np.testing.assert_allclose(exported.windows[4]["visual"][0][-1], tokens[4], atol=1e-4)
+
+
+def test_an_int8_transformer_says_the_same_of_real_tokens(exported: Exported) -> None:
+    exact, rounded = session(exported.fp32 / JOINT), session(exported.int8 / JOINT)
+    for window in exported.windows:
+        expected, found = (graph.run(["event_logits"], window)[0] for graph in (exact, rounded))
+        np.testing.assert_allclose(found, expected, atol=0.05)
 
 
 def test_int8_is_smaller_and_keeps_no_data_outside(exported: Exported) -> None:
