@@ -1,8 +1,8 @@
 """Before a transformer is quantised: channels that are far larger than the others lend their size to the weights.
 
 Dynamic int8 has one step for all channels of a layer's input, so one large channel leaves few steps to the others.
-Divided by s, with the weights' rows times s, the product stays the same (SmoothQuant, arXiv 2211.10438). In the bundled
-transformer it is [CLS]: behind the first GELU it reaches 24 where other positions reach 2 to 5.
+Divided by s, with the weights' rows times s, the product stays the same (SmoothQuant, arXiv 2211.10438). In a trained
+one it was [CLS]: behind the first GELU it reached 24 where other positions reached 2 to 5.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ __all__ = ["MOVED", "UNEVEN", "large_weights", "smooth"]
 
 Array = NDArray[np.float32]
 UNEVEN = 15.0  # largest channel to median: below, a multiplication more gains nothing
-MOVED = 0.75  # α; at .5 and .9 the bundled pack's logits were moved more
+MOVED = 0.75  # α; at .5 and .9 a trained transformer's logits were moved more
 LEAST = 64  # a weight's smaller side: what is smaller stays float
 
 
