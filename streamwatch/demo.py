@@ -29,8 +29,8 @@ from streamwatch.video.synthetic import Scene
 __all__ = ["SCENES", "Demo"]
 
 SCENES = {
-    "ward": Scene("fall", seed=3, duration=24),
-    "street": Scene("fight", seed=6, duration=24),
+    "ward": Scene("fall", seed=7, duration=24),
+    "street": Scene("fight", seed=2, duration=24),
     "lobby": Scene("talk", seed=2, duration=24),
 }
 PRINTED = {"new": "ALERT", "update": "  ...", "end": "  end"}
