@@ -59,9 +59,7 @@ class Stillness:
         self._stirred = 0.0  # until when the picture counts as active
         self._last = math.inf  # motion of the last second looked at
         self.state = "learning"
-        self.sure = (
-            False  # whether sizes alone tell; if not, `still` holds up to the next keyframe only, if that agrees
-        )
+        self.sure = False  # whether sizes alone tell; if not, the next keyframe must prove what is still
         self.differed = 0  # keyframes looked at that were not, bit by bit, the one looked at before
 
     def observe(self, pts: float, size: float, keyframe: bool) -> bool:
