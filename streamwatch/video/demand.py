@@ -107,6 +107,17 @@ class Demand:
         else:
             yield from self._catch_up()
 
+    def interrupt(self) -> int:
+        """Packets were left out before the next one, a keyframe: what is held back would be told late, and of the time
+        between nothing is known. How many packets are let go of which it was not known either whether anything moved.
+        """
+        known = max(self._given, self._proved)
+        lost = sum(pts > known for pts, _ in self._kept)
+        while self._kept:
+            self._pop()
+        self._torn, self._newest, self._proved = True, None, -math.inf
+        return lost
+
     def _prove(self, packet: Packet, pts: float) -> Iterator[Picture]:
         """Sizes tell of no motion, but might not: hold all back until the next keyframe shows none either.
 
@@ -127,9 +138,9 @@ class Demand:
 
     def _repeat(self, until: float) -> Iterator[Picture]:
         """Hand on the picture shown for the time up to ``until``, each STEP or a little more."""
-        if self._shown is None or not until > self._given:
+        since = max(self._given, self._oldest, until - KEPT)  # nothing is known of what came before the oldest
+        if self._shown is None or not until > since:
             return
-        since = max(self._given, until - KEPT)
         for step in range(count := int((until - since) / STEP + EXACT)):
             self._given = since + (until - since) * (step + 1) / count
             yield StillPicture(self._given, self._shown, self._late(self._given))

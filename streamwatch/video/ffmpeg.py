@@ -116,14 +116,20 @@ class FfmpegSource:
 
     def _pictures(self) -> Iterator[Picture]:
         take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode
+        interrupt: Callable[[], int] = int
         if self._opening.stillness is not None and not self._undated:
             context = self._stream.codec_context
             quantizer = Quantizer(context.extradata) if context.name == "h264" else None
-            take = Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer).take
+            demand = Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer)
+            take, interrupt = demand.take, demand.interrupt
+        tally, resumed = self._opening.tally, self._opening.tally.resumed
         # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
         slots = self._opening.slots if self._unpaced else Slots(1)
         seen = time.monotonic()
         for group in self._groups():
+            if tally.resumed != resumed:
+                resumed = tally.resumed
+                tally.skipped += interrupt()
             with slots:
                 for packet in group:
                     for picture in take(packet):

@@ -184,6 +184,56 @@ def test_where_sizes_do_not_tell_all_since_the_keyframe_before_a_motion_is_decod
     assert sum(level >= MOVES for level in stillness.levels) in (1, 2)
 
 
+def taken(film: Path, stillness: Stillness, left_out: tuple[float, float]) -> tuple[list[Picture], int]:
+    """What is shown of ``film`` where packets between two keyframes were left out, and how many were let go then."""
+    shown, lost, pause = [], 0, False
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, Tally()), stillness, True)
+        for packet in container.demux(stream):
+            if packet.pts is not None and left_out[0] <= packet.pts * packet.time_base < left_out[1]:
+                pause = True
+                continue
+            if pause:
+                lost, pause = demand.interrupt(), False
+            shown += list(demand.take(packet))
+    return shown, lost
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_of_what_was_left_out_nothing_is_made_up(play: Path, sure: bool) -> None:
+    stillness = Unsure()
+    stillness.sure = sure
+    shown, lost = taken(play, stillness, (13.2, 18.0))
+    times = [p.pts for p in shown if p.pts is not None]
+    assert not [pts for pts in times if 13.2 <= pts < 18.0]
+    assert any(pts < 13.2 for pts in times)
+    assert any(pts >= 18.0 for pts in times)
+    assert all(b > a for a, b in pairwise(times))
+    assert max(p.late for p in shown) <= 2.0 + 1 / FPS
+    known = max(pts for pts in times if pts < 13.2) if sure else 12.0  # a keyframe that agreed
+    assert lost == sum(k / FPS > known for k in range(132))
+    assert lost == (8 if sure else 11)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_a_still_camera_whose_clock_jumps_back_does_not_show_the_past(play: Path, sure: bool) -> None:
+    stillness = Unsure()
+    stillness.sure = sure
+    times: list[float] = []
+    with av.open(str(play)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, Tally()), stillness, True)
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.pts * packet.time_base >= 16:
+                packet.pts = packet.dts = packet.pts - round(10 / packet.time_base)
+            times += [p.pts for p in demand.take(packet) if p.pts is not None]
+    back = [k for k, (a, b) in enumerate(pairwise(times)) if b < a]
+    assert len(back) == 1
+    assert times[back[0]] == pytest.approx(16 - 1 / FPS)
+    assert 6.0 <= times[back[0] + 1] < 6.0 + 2.2
+
+
 def test_where_sizes_do_not_tell_nothing_is_held_back_for_long(tmp_path: Path) -> None:
     film = stage_film(tmp_path / "film.mp4", [(30.0, False)], gop=10)
     stillness = Unsure()
