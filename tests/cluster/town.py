@@ -34,8 +34,8 @@ __all__ = ["RULES", "Redis", "Town", "films", "town_config", "wait_for"]
 
 HEADLESS = 45.0  # seconds; after 60 Ray's daemons end themselves
 SCENES = (("fall", 3, 9.0), ("walk", 2, 7.0), ("fight", 4, 8.0), ("talk", 5, 7.0))
-# Motion of these scenes crosses these levels up and down again every few seconds where seconds are cut as here; cut half
-# a second later, `walk` and `fight` stay above them.
+# Motion of these scenes crosses these levels up and down again every few seconds, where seconds are cut as here; cut
+# half a second later, `walk` and `fight` stay above them.
 RULES = """
 rules:
   - {alert: stirs, when: {motion: 4}, gap: 0s}
