@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamwatch.pipeline import Pipeline
-from tests.cluster.test_fleet import gapless, sequences
+from tests.cluster.test_fleet import gaps, sequences
 
 if TYPE_CHECKING:
     from tests.cluster.town import Town
@@ -51,7 +51,7 @@ def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", tmp_p
     assert {alert["rule"] for alert in town.told("new")} == {alert["rule"] for alert in town.told("new", "alone")}
     assert "crowd" in {alert["rule"] for alert in town.told("new")}
     assert town.fleet.census().unplaced == ()
-    assert gapless(town)
+    assert gaps(town) == []
 
 
 def test_the_head_is_restarted_and_hosts_go_on(town: "Town") -> None:
@@ -64,4 +64,4 @@ def test_the_head_is_restarted_and_hosts_go_on(town: "Town") -> None:
     stayed = [pair for pair in owners.items() if pair in town.owners().items()]
     assert len(stayed) >= 10  # one or two may move for fairness
     wait_for(lambda: len(sequences(town)) > told, "alerts come again")
-    assert gapless(town)
+    assert gaps(town) == []
