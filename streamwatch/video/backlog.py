@@ -1,6 +1,8 @@
-"""Whether a live stream is read too late, and what to leave out so that it catches up. Pure: time is an argument."""
+"""Whether a live stream is read too late, and what to leave out so that it catches up. Time is an argument."""
 
 import math
+
+from streamwatch.video.turns import Turn, Turns
 
 __all__ = ["Backlog"]
 
@@ -11,15 +13,18 @@ CHUNK = 3.0  # seconds of stream that are decoded at most for a first clip: less
 CAUGHT_UP = 0.5
 LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now
 JUMP = 1.0  # seconds that pts may run back from packet to packet: B-frames do, by less
+TURN = 3  # clips at most while others wait, if no keyframe comes before
 DRIFT = 200e-6  # of a camera's crystal
 
 
 class Backlog:
     """Decides packet by packet. A machine that is too slow for its cameras leaves out packets, from here to the first
-    keyframe at which the stream is on time again, instead of falling behind for ever: the newest matter most.
+    keyframe at which the stream is on time again, instead of falling behind for ever: the newest matter most. Where
+    others wait for their ``turn``, it leaves out some even if it is on time, and waits for its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn | None = None) -> None:
+        self._turn = Turns().join() if turn is None else turn
         self._least = math.inf  # arrival − pts
         self._pts = -math.inf
         self._late_since: float | None = None
@@ -34,16 +39,18 @@ class Backlog:
         """Whether packets are left out just now."""
         return self._skip_since is not None
 
-    def admits(self, pts: float, keyframe: bool, arrival: float, clips: int) -> bool:
+    def admits(self, pts: float, keyframe: bool, arrival: float, clips: int, idle: bool = False) -> bool:
         """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic), when so many
-        ``clips`` had been cut.
+        ``clips`` had been cut. ``idle``: it need not be decoded yet anyway.
         """
         self.late = late = self._lateness(pts, arrival)
         if self._begun == -math.inf:
             self._begun = pts
         if self._skip_since is not None:
-            if keyframe and late < CAUGHT_UP:
+            if keyframe and late < CAUGHT_UP and self._turn.begin(arrival):
                 self._skip_since, self._begun, self._clips = None, pts, clips
+        elif not idle and self._clips + (1 if keyframe else TURN) <= clips and self._turn.swap(arrival):
+            self._skip_since, self._late_since = arrival, None
         elif late < LATE:
             self._late_since = None
         elif self._late_since is None:
@@ -53,6 +60,7 @@ class Backlog:
                 self._late_since, self._late_by = arrival, late
             elif clips > self._clips or not 0 <= pts - self._begun < CHUNK:
                 self._skip_since, self._late_since = arrival, None
+        self._turn.decodes(self._skip_since is None and not idle)
         return self._skip_since is None
 
     def _lateness(self, pts: float, arrival: float) -> float:

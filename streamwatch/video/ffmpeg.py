@@ -82,6 +82,7 @@ class FfmpegSource:
         # datagrams are lost where a socket is full; TCP's grows, and a camera that must wait for it shows as late
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
         self._decoder = Decoder(self._stream, opening.tally, opening.deblock)
+        self._turn = opening.slots.turns.join()
 
     @property
     def codec(self) -> str:
@@ -99,6 +100,7 @@ class FfmpegSource:
 
     def close(self) -> None:
         """Close the container; only ever called by the thread that opened it."""
+        self._turn.leave()
         self._container.close()
 
     def _dated(self) -> Iterator[Picture]:
@@ -135,6 +137,7 @@ class FfmpegSource:
                     for picture in take(packet):
                         yield picture
                         seen = time.monotonic()
+                        slots.breathe()  # many pictures come of one packet where what was held back is decoded
                     slots.breathe()
             if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
@@ -159,7 +162,7 @@ class FfmpegSource:
         """Each packet, None for one that is left out, and whether the next one should be there already; at the end an
         empty one that drains the decoder.
         """
-        opening, backlog = self._opening, Backlog()
+        opening, backlog = self._opening, Backlog(self._turn)
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())
@@ -207,8 +210,10 @@ class FfmpegSource:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
         if not self._live or self._undated or packet.pts is None:
             return False
-        skipped, clips = backlog.skips, self._opening.clips()
-        admitted = backlog.admits(packet.pts * self._decoder.unit, packet.is_keyframe, time.monotonic(), clips)
+        skipped, clips, stillness = backlog.skips, self._opening.clips(), self._opening.stillness
+        idle = stillness is not None and stillness.state == "still"
+        pts, arrival = packet.pts * self._decoder.unit, time.monotonic()
+        admitted = backlog.admits(pts, packet.is_keyframe, arrival, clips, idle)
         self._opening.tally.resumed += skipped and admitted
         return not admitted
 

@@ -7,16 +7,19 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
+from streamwatch.video.turns import Turns
+
 __all__ = ["SLOTS", "Slots"]
 
 QUANTUM = 0.1  # seconds after which whoever holds a slot lets those who wait go before
+SMOOTH = 0.05  # weight of the newest wait in that mean
 
 
 class Slots:
     """A fair semaphore for threads, held while there is something to compute and never while waiting for a camera.
 
     Where more threads decode than there are processors, all of them are late, caches are cold, and the thread that
-    scores what was decoded waits behind them.
+    scores what was decoded waits behind them. Where even so the line is long, ``turns`` says who need not join it.
     """
 
     def __init__(self, count: int, now: Callable[[], float] = time.monotonic) -> None:
@@ -25,12 +28,21 @@ class Slots:
         self._free = count
         self._line: deque[threading.Lock] = deque(maxlen=1_000_000)  # never: a thread waits once
         self._held = threading.local()
+        self._waited = 0.0  # seconds, smoothed; that threads overwrite each other's does not matter
+        self.turns = Turns(lambda: self.waited)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that threads have waited of late, in the mean."""
+        return self._waited if self._line else 0.0
 
     def __enter__(self) -> None:
+        asked = self._now()
         gate = self._take()
         if gate is not None:
             gate.acquire()  # opened by whoever hands its slot over
-        self._held.since = self._now()
+        self._held.since = since = self._now()
+        self._waited += SMOOTH * (since - asked - self._waited)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
