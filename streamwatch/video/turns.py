@@ -11,7 +11,8 @@ CROWDED = 0.2  # seconds that who decodes waits for a processor: a third of a se
 PERIOD = 1.0  # seconds from one look at that to the next
 SHRINK = 0.8  # of those that decode may go on, if they wait for longer
 NEAR = 4  # so many that have waited longest are let in first; the one whose keyframe comes next
-LEAST = 2.0  # seconds that a camera waits at least until another makes room for it
+LEAST = 2.0  # seconds after which a camera is let in at its next keyframe, and another leaves for it when it can
+OVER = 1.5  # of the room is taken at most until those have left
 GONE = 15.0  # seconds without a keyframe after which a camera holds up no other
 
 
@@ -50,7 +51,7 @@ class Turns:
             self._look(now)
             place = self._line.setdefault(turn, _Place(now, now))
             place.asked = now
-            free = self._room - len(self._decoding)
+            free = self._room * (OVER if now - place.since >= LEAST else 1.0) - len(self._decoding)
             before = sum(other.since < place.since for other in self._waiting(now))
             if free < 1 or before >= max(NEAR, 2 * free):
                 return False
@@ -59,14 +60,10 @@ class Turns:
             return True
 
     def swap(self, turn: "Turn", now: float) -> bool:
-        """Whether a camera that is decoded, and has been seen, makes room for another now. At most half do at once: who
-        comes in their place has to wait for its next keyframe.
-        """
+        """Whether a camera that is decoded, and has been seen, leaves for those that have waited."""
         with self._lock:
             self._look(now)
-            wanted = sum(now - place.since >= LEAST for place in self._waiting(now))
-            decoding = len(self._decoding)
-            if wanted <= self._room - decoding or decoding <= self._room / 2:
+            if len(self._decoding) <= self._room or not self._waiting(now):
                 return False
             self._decoding.discard(turn)
             return True
@@ -86,8 +83,8 @@ class Turns:
         self._looked, waited = now, self._waited()
         if waited > CROWDED:
             self._room = max(1.0, SHRINK * min(self._room, len(self._decoding)))
-        elif waited < CROWDED / 2 and len(self._decoding) > self._room - 1:
-            self._room += 1.0
+        elif waited < CROWDED / 2:
+            self._room = max(self._room, len(self._decoding) + 1.0)
 
 
 class Turn:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwatch.video.backlog import Backlog
+from streamwatch.video.backlog import TURN, Backlog
+from streamwatch.video.turns import Turn, Turns
 
 
 def packets(seconds: float, start: float = 0.0) -> Iterator[tuple[float, bool]]:
@@ -137,3 +138,54 @@ def test_no_stream_is_left_out_for_ever(steps: list[tuple[float, bool, float]]) 
         backlog.admits(pts, key, now, 0)
     later = [backlog.admits(k / 25, k % 25 == 0, now + 1 + k / 25, 0) for k in range(25 * 30)]
     assert all(later[-25 * 10 :])
+
+
+class Crowd(Turn):
+    """A turn of which the test says whether others wait."""
+
+    def __init__(self) -> None:
+        super().__init__(Turns())
+        self.others = True
+        self.states: list[bool] = []
+
+    def decodes(self, yes: bool) -> None:
+        self.states.append(yes)
+
+    def begin(self, now: float) -> bool:
+        return not self.others
+
+    def swap(self, now: float) -> bool:
+        return self.others
+
+
+def test_who_has_been_seen_makes_room_at_a_keyframe_and_waits_for_its_turn() -> None:
+    turn = Crowd()
+    backlog = Backlog(turn)
+    # a keyframe each second; the first clip is whole a little after the second one
+    admitted = [backlog.admits(pts, key, 100 + pts, int(pts > 1.1)) for pts, key in packets(6)]
+    assert admitted == [True] * 50 + [False] * 100
+    assert turn.states == admitted
+    turn.others = False
+    assert all(play(backlog, 2, 0.0, start=6.0)), "from the next keyframe on"
+
+
+def test_without_a_keyframe_a_turn_is_some_clips_long() -> None:
+    backlog = Backlog(Crowd())
+    admitted = [backlog.admits(k / 25, k == 0, 100 + k / 25, k // 25) for k in range(250)]
+    assert admitted.index(False) == 25 * TURN
+
+
+def test_a_still_camera_makes_no_room() -> None:
+    turn = Crowd()
+    backlog = Backlog(turn)
+    assert all(backlog.admits(pts, key, 100 + pts, int(pts), idle=True) for pts, key in packets(20))
+    assert not any(turn.states), "nor does it take any"
+
+
+def test_it_is_not_let_in_late_though_there_is_room() -> None:
+    turn = Crowd()
+    backlog = Backlog(turn)
+    play(backlog, 3, 0.0)
+    assert backlog.skips
+    turn.others = False
+    assert not any(play(backlog, 2, 0.8, start=3.0))
