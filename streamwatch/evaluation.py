@@ -4,7 +4,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.sinks.in_force import InForce
 from streamwatch.sinks.scores import ScoreLog
 from streamwatch.sinks.states import OpenIncidents
+from streamwatch.unstored import Unstored
 
 __all__ = ["Evaluation"]
 
@@ -86,7 +86,7 @@ class Evaluation:
         self._snoozes: Sequence[Snoozed] | None = None  # those told of
         self._open = OpenIncidents()
         self._left: tuple[Alert, ...] = ()
-        self._backlog: deque[Alert] = deque(maxlen=BACKLOG)
+        self._backlog = Unstored(BACKLOG)
         self._done = threading.Event()
         self._errors: dict[str, int] = {}
         self._complained: set[str] = set()  # rules whose fault was logged
@@ -247,9 +247,8 @@ class Evaluation:
                 self._metrics.alerts_withheld.labels(why).inc()
                 log.info("%s alert %s: %s", why, alert.type.value, alert.summary)
                 continue
-            if len(self._backlog) == BACKLOG:
-                self._metrics.alerts_dropped.labels("backlog_full").inc()
-            self._backlog.append(alert)
+            if gone := self._backlog.append(alert):
+                self._metrics.alerts_dropped.labels("backlog_full").inc(len(gone))
         self._store()
         self._count_errors()
 
@@ -269,15 +268,15 @@ class Evaluation:
         self._retry = 0.0
         try:
             while self._backlog:
-                self._deliver(self._backlog[0])
-                self._backlog.popleft()
+                self._deliver(self._backlog.first())
+                self._backlog.stored()
                 self.beat = now = time.monotonic()
                 if now - began > SLICE:  # thousands may wait after a long trouble
                     self._retry = now + SLICE
                     break
         except SinkError as error:
             if self.storing:
-                log.error("alerts cannot be stored; up to %d are kept in memory: %s", BACKLOG, error)
+                log.error("alerts cannot be stored; some %d are kept in memory: %s", BACKLOG, error)
             self.storing = False
             now = time.monotonic()
             self._retry = now + max(RETRY, 3.0 * (now - began))

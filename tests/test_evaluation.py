@@ -199,6 +199,28 @@ def test_alerts_that_no_store_took_before_the_end_are_counted(stage: Stage, capl
     assert "2 alerts could not be stored" in caplog.text
 
 
+def test_a_full_backlog_loses_no_end_of_what_the_store_has(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.evaluation.BACKLOG", 4)
+    stage.evaluation = Evaluation(book(), stage.keep, stage.metrics)
+    stage.worker = Worker("rules", stage.evaluation.run)
+    stage.worker.start()
+    at = time.time() - 300
+    stage.evaluation.put(detection(at, 0.9))
+    wait_for(lambda: types(stage.kept) == [AlertType.NEW])
+    stage.broken.set()
+    for i in range(1, 30):
+        stage.evaluation.put(detection(at + 2 * i, 0.1 if i % 2 else 0.9))
+    stage.evaluation.replace(rules(), 20.0)
+    stage.broken.clear()
+    wait_for(lambda: stage.evaluation.storing)
+    stage.end()
+    assert types(stage.kept[:2]) == [AlertType.NEW, AlertType.END]
+    assert stage.kept[0].id == stage.kept[1].id
+    assert types(stage.kept) == [AlertType.NEW, AlertType.END] * (len(stage.kept) // 2)
+    decided = sum(stage.value("alerts_total", camera="dock", rule="fight", type=kind) or 0 for kind in ("new", "end"))
+    assert stage.value("alerts_dropped_total", reason="backlog_full") == decided - len(stage.kept) > 10
+
+
 def test_a_store_that_fails_is_not_tried_with_each_detection(stage: Stage) -> None:
     stage.broken.set()
     stage.worker.start()
