@@ -1,8 +1,6 @@
 """A configuration at work on all nodes of a cluster: one site, a host on each node, for as long as there are any."""
 
-import hashlib
 import logging
-import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from streamwatch.cluster.actors import SCORER, SITE, HostActor, ScorerActor, SiteActor, host_name
 from streamwatch.cluster.census import Census
+from streamwatch.cluster.digest import digest_of
 from streamwatch.cluster.engine import attach, listens
 from streamwatch.config import Config
 from streamwatch.errors import StreamwatchError, WorkerLostError
@@ -119,6 +118,7 @@ class Fleet:
         for gone in [node for node in self._hosts if node not in living]:
             log.error("node %s is gone, and with it its host", gone[:12])
             del self._hosts[gone], self._vigils[gone]
+        self._again = {node: due for node, due in self._again.items() if node in living}
 
     def _has_head(self) -> bool:
         """Whether there is anybody to ask: while Ray's head is away its calls do not return."""
@@ -153,9 +153,8 @@ class Fleet:
         if self._site is None:
             return
         hosts = self._everyone()
-        for end in [host.stop.remote() for host in hosts]:
-            self._await(end)
-        self._await(self._site.stop.remote())
+        self._await([host.stop.remote() for host in hosts])
+        self._await([self._site.stop.remote()])
         for actor in (*hosts, *self._scorers.values(), self._site):
             ray.kill(actor)
 
@@ -167,16 +166,19 @@ class Fleet:
                 found[node["NodeID"]] = ray.get_actor(host_name(node["NodeID"]))
         return list(found.values())
 
-    def _await(self, end: Any) -> None:
-        try:
-            for name in ray.get(end, timeout=STOP):
-                log.error("%s did not end in time and was left behind", name)
-        except RayError as error:
-            log.error("did not stop in order: %s", str(error).splitlines()[0])
+    def _await(self, ends: list[Any]) -> None:
+        """All of them together, no longer than one."""
+        deadline = time.monotonic() + STOP
+        for end in ends:
+            try:
+                for name in ray.get(end, timeout=max(0.0, deadline - time.monotonic())):
+                    log.error("%s did not end in time and was left behind", name)
+            except RayError as error:
+                log.error("did not stop in order: %s", _last_line(error))
 
     def _open_site(self) -> Any:
         """The one that runs, if this is its configuration; it may be starting again."""
-        digest = hashlib.sha256(pickle.dumps(self.config)).hexdigest()
+        digest = digest_of(self.config)
         deadline = time.monotonic() + START
         while True:
             try:
@@ -201,10 +203,11 @@ class Fleet:
         ).remote(self.config, digest)  # fmt: skip
 
     def _clear(self, site: Any) -> None:
-        for host in self._everyone():
-            self._await(host.stop.remote())
+        hosts = self._everyone()
+        self._await([host.stop.remote() for host in hosts])
+        for host in hosts:
             ray.kill(host)
-        self._await(site.stop.remote())
+        self._await([site.stop.remote()])
         ray.kill(site)
 
     def _open_host(self, node: str, name: str, cores: float) -> None:

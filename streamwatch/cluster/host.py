@@ -57,6 +57,8 @@ FOLDER = "hosts"  # below the data folder, a folder for each
 ROWS = 20_000  # detections that wait for the site: of a hundred cameras for a minute or two
 PICTURES = 16
 ANSWERS = 64
+TEND = 10.0  # seconds between looks at the disk's reserve
+FOLLOW = 1.0  # seconds, twice, for the rules thread to take new rules: the link's thread waits, and tells nothing then
 SETTLED = 3.0  # seconds after which nothing counts anything of a camera that was let go
 JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "evidence": 4.0, "http": 3.0}  # seconds
 
@@ -95,7 +97,7 @@ class Host:
         self._leaving: dict[str, tuple[int, Worker]] = {}  # their threads have not ended yet
         self._gone: deque[tuple[float, str]] = deque(maxlen=len(self._known))  # when they ended, monotonic s
         self._clock = SteadyClock(time.time(), time.monotonic())
-        self._beat = time.monotonic()
+        self._beat = self._tended = time.monotonic()
         self._mailbox: Mailbox[str, Clip] = Mailbox(self._dropped)
         self._resources = ExitStack()
         with ExitStack() as building:
@@ -114,7 +116,8 @@ class Host:
         self.spool = SqliteOutbox(config.data_dir / "alerts.sqlite", keep=1000)
         self._resources.callback(self.spool.close)
         expose(self.spool, self.metrics)
-        delivery = Delivery(self.spool, Reserve(config.data_dir / "reserve"), self.metrics.alerts_dropped)
+        self.reserve = Reserve(config.data_dir / "reserve")
+        delivery = Delivery(self.spool, self.reserve, self.metrics.alerts_dropped)
         self.evidence = Keeper(config, Outlet(delivery.deliver, self._show), self.metrics, self.now)
         book = RuleBook(welcome.rules, salt=welcome.instance, share=Share.ALONE)
         scores = open_score_log(config, self.metrics)
@@ -178,6 +181,9 @@ class Host:
         self.cameras.supervise(now)
         self.evidence.supervise(now)
         self.watchdog.look(now)
+        if now - self._tended >= TEND:
+            self._tended = now
+            self.reserve.tend()
 
     def now(self) -> float:
         """UTC seconds by the clock that stamps frames."""
@@ -206,7 +212,7 @@ class Host:
 
     def follow(self, rules: tuple[Rule, ...]) -> None:
         """Put ``rules`` in force. Raises TimeoutError if the rules thread does not answer."""
-        self.evaluation.replace(rules, 3.0)
+        self.evaluation.replace(rules, FOLLOW)
         self._put_in_force(rules)
 
     def _put_in_force(self, rules: tuple[Rule, ...]) -> None:

@@ -6,8 +6,11 @@ with whoever wanted to tell it. What has ended here stays so; a host that goes o
 """
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -22,7 +25,7 @@ __all__ = ["Incidents", "Store"]
 
 log = logging.getLogger(__name__)
 
-UNSTORED = 10_000  # ends that wait while the store cannot be written; as many incidents may be open
+RETRY = 1.0  # seconds between attempts to store while that fails; and three times what an attempt takes
 
 
 class Store(Protocol):
@@ -61,9 +64,10 @@ class Incidents:
         self._refused = refused
         self._patience = patience
         self._open: dict[str, _Open] = {}  # by incident
-        self._ending: dict[str, Alert] = {}  # ends not stored yet
+        self._ending: dict[str, Alert] = {}  # ends not stored yet: of what was open when the store failed
         self._lock = threading.Lock()
         self._storing = True
+        self._again = -math.inf  # nothing is stored before (monotonic s)
 
     @property
     def cameras(self) -> frozenset[str]:
@@ -82,16 +86,17 @@ class Incidents:
 
     def take(self, host: str, entries: Sequence[Entry], now: float) -> int:
         """Keep what ``host`` tells; how many from the first on need not be told again."""
+        began = time.monotonic()
         with self._lock:
-            for number, entry in enumerate(entries):
-                try:
+            for entry in entries:
+                if (one := self._open.get(entry.alert.id)) is not None:
+                    one.host, one.heard = host, now
+            kept = 0
+            with self._storing_from(now, began):
+                for entry in entries if now >= self._again else ():
                     self._keep(host, entry.alert, now)
-                except SinkError as error:
-                    self._failed(error)
-                    return number
-            if entries:
-                self._worked()
-            return len(entries)
+                    kept += 1
+            return kept
 
     def go_on(self, host: str, going: Mapping[str, str], behind: bool, now: float) -> frozenset[str]:
         """``host`` goes on with ``going`` (incident → camera), of which it has told all; or it is ``behind``, and its
@@ -103,11 +108,11 @@ class Incidents:
                     one.host, one.heard = host if incident in going else one.host, now
             return frozenset(camera for incident, camera in going.items() if incident not in self._open)
 
-    def lose(self, host: str, at: float) -> None:
+    def lose(self, host: str, now: float, at: float) -> None:
         """``host`` is gone, and goes on with nothing."""
         with self._lock:
             self._end((one for one in list(self._open.values()) if one.host == host), at)
-        self.retry()
+        self.retry(now)
 
     def expire(self, now: float, at: float) -> None:
         """End what nobody goes on with; store the ends that wait for it."""
@@ -116,36 +121,29 @@ class Incidents:
                 one.heard = now if one.heard is None else one.heard
             left = [one for one in self._open.values() if now - (one.heard or now) > self._patience]
             self._end(left, at)
-        self.retry()
+        self.retry(now)
 
-    def retry(self) -> None:
+    def retry(self, now: float) -> None:
         """Store the ends that wait for it."""
-        with self._lock:
-            for alert in list(self._ending.values()):
-                try:
-                    self._deliver(alert)
-                except SinkError as error:
-                    self._failed(error)
-                    return
+        began = time.monotonic()
+        with self._lock, self._storing_from(now, began):
+            for alert in list(self._ending.values()) if now >= self._again else ():
+                self._store_it(alert)
                 del self._ending[alert.id]
 
     def _end(self, those: Iterable[_Open], at: float) -> None:
         for alert in ends([one.alert for one in those], at):
             del self._open[alert.id]
-            if len(self._ending) < UNSTORED:
-                self._ending[alert.id] = alert
+            self._ending[alert.id] = alert
 
     def _keep(self, host: str, alert: Alert, now: float) -> None:
         """Once only, and only what goes on with an incident that is open, or may begin one."""
-        one = self._open.get(alert.id)
-        if one is not None:
-            one.host, one.heard = host, now
         if self._store.knows(alert):
             return
-        if one is None and not self._counts(host, alert):
+        if alert.id not in self._open and not self._counts(host, alert):
             self._refused.inc()
             return
-        self._deliver(alert)
+        self._store_it(alert)
         if alert.type is AlertType.END:
             self._open.pop(alert.id, None)
         elif alert.end_time is None:
@@ -160,12 +158,22 @@ class Incidents:
         ended = alert.type is AlertType.UPDATE and alert.end_time is not None
         return ended and self._store.knows(replace(alert, seq=alert.seq - 1))
 
-    def _failed(self, error: SinkError) -> None:
-        if self._storing:
-            log.error("alerts cannot be stored; hosts keep theirs: %s", error)
-        self._storing = False
-
-    def _worked(self) -> None:
+    def _store_it(self, alert: Alert) -> None:
+        self._deliver(alert)
         if not self._storing:
             log.info("alerts are stored again")
         self._storing = True
+
+    @contextmanager
+    def _storing_from(self, now: float, began: float) -> Iterator[None]:
+        """Has the store left alone for a while if it fails: one that takes long for that must not hold up what else
+        hosts have to say, who would take the site for lost. ``began`` is what the clock said at ``now``.
+        """
+        try:
+            yield
+        except SinkError as error:
+            if self._storing:
+                log.error("alerts cannot be stored; hosts keep theirs: %s", error)
+            self._storing = False
+            took = time.monotonic() - began
+            self._again = now + took + max(RETRY, 3.0 * took)

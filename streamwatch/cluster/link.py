@@ -38,16 +38,20 @@ class Link:
         self.heard: float | None = None  # monotonic s of the last answer
         self._host = host
         self._call = call
-        self._boot = time.time_ns()
+        self._boot, self._turns = time.time_ns(), 0
+        self._done = 0  # the last order's number
         self._ration = Ration()
         self._measured = 0.0
         self._told: dict[str, str] = {}  # states that the site knows
         self._draining = False
         self._away = False
-        self._patient = False  # the site is there and cannot keep alerts
+        self._patient = False  # the site is there and cannot keep alerts, or the spool does not work
+        self._fault = ""  # of the spool, as it was said last
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop``; then hand on what waits, and say that this host leaves."""
+        """Until ``stop``."""
+        self._stop = stop
         began = self.heard = time.monotonic()
         last = began - PERIOD
         while not stop.is_set():
@@ -57,9 +61,12 @@ class Link:
             self._turn(waiting, last)
 
     def farewell(self) -> None:
-        """Hand on what the spool still holds, and leave. For after ``run``, and after the host's rules have ended."""
+        """Hand on what the spool still holds, and leave. For after ``run``, and after the host's rules have ended: what
+        the site wants of it is not done any more.
+        """
+        self._stop.set()
         deadline = time.monotonic() + FAREWELL
-        while waiting := self._host.spool.pending(0, ALERTS, 0.0):
+        while waiting := self._pending(0.0):
             if time.monotonic() > deadline or not self._turn(waiting, time.monotonic()):
                 log.warning("%d alerts stay in the spool until this host is back", len(self._host.spool))
                 break
@@ -67,15 +74,19 @@ class Link:
 
     def _wait(self, stop: threading.Event, seconds: float) -> Sequence[Entry]:
         """What waits in the spool: at once if there is any, and the site is there."""
-        slow = self._away or self._patient
-        if slow:
+        if self._away or self._patient:
             stop.wait(seconds)
+            return self._pending(0.0)
+        return self._pending(seconds)
+
+    def _pending(self, seconds: float) -> Sequence[Entry]:
         try:
-            return self._host.spool.pending(0, ALERTS, 0.0 if slow else seconds)
+            found = self._host.spool.pending(0, ALERTS, seconds)
         except SinkError as error:
-            log.error("the spool cannot be read: %s", error)
-            stop.wait(seconds)
+            self._spool_fails(error)
             return ()
+        self._patient = False
+        return found
 
     def _turn(self, waiting: Sequence[Entry], now: float, leaving: bool = False) -> bool:
         """One report; whether all of it was taken."""
@@ -88,26 +99,46 @@ class Link:
         try:
             going = host.spool.going()
         except SinkError as error:
-            log.error("the spool cannot be read: %s", error)
+            self._spool_fails(error)
             going, behind = {}, True
-        report = Report(standing, host.rules_hash, waiting, rows, states, pictures, answers, going, behind)
+        report = Report(
+            standing, host.rules_hash, waiting, rows, states, pictures, answers, going, behind, self._done
+        )  # fmt: skip
         try:
             reply = self._call(report)
         except SinkError as error:
-            self._missed(error, now, rows)
+            self._missed(error, now)
+            host.metrics.cluster_rows_dropped.inc(_put_back(host.rows, rows))
+            _put_back(host.pictures, pictures)
+            _put_back(host.answers, answers)
             return False
         if self._away:
             log.info("the site answers again")
         self._away, self.heard = False, time.monotonic()
         self._told |= states
-        self._patient = reply.kept < len(waiting)
-        if kept := [entry.sequence for entry in waiting[: reply.kept]]:
-            host.spool.acknowledge(*kept)
-        self._obey(reply)
+        self._patient = self._patient or reply.kept < len(waiting)
+        self._acknowledge(waiting[: reply.kept])
+        if not self._stop.is_set():
+            self._obey(reply)
         return not self._patient
+
+    def _acknowledge(self, kept: Sequence[Entry]) -> None:
+        """Take ``kept`` off the spool; where its disk refuses that, they are told again, and the site knows them."""
+        try:
+            if kept:
+                self._host.spool.acknowledge(*(entry.sequence for entry in kept))
+        except SinkError as error:
+            self._spool_fails(error)
+
+    def _spool_fails(self, error: SinkError) -> None:
+        """Said once a trouble; the spool is asked at leisure until it works."""
+        if str(error) != self._fault:
+            log.error("the spool cannot be used: %s", error)
+        self._fault, self._patient = str(error), True
 
     def _standing(self, now: float, leaving: bool) -> Standing:
         host, ration = self._host, self._ration
+        self._turns += 1
         costs = {}
         if now - self._measured >= MEASURE:
             self._measured = now
@@ -117,18 +148,15 @@ class Link:
         address, port = host.http.address
         return Standing(
             host.name, self._boot, time.time(), host.leases(), costs, ration.load, host.capacity, f"{address}:{port}",
-            self._draining, leaving,
+            self._draining, leaving, self._turns,
         )  # fmt: skip
 
-    def _missed(self, error: SinkError, now: float, rows: Sequence[Row]) -> None:
+    def _missed(self, error: SinkError, now: float) -> None:
         host = self._host
         if not self._away:
             log.warning("the site does not answer; this host goes on without: %s", error)
         self._away = True
         self._told.clear()  # a new one knows nothing
-        room = (host.rows.maxlen or 0) - len(host.rows)
-        host.rows.extendleft(reversed(rows[len(rows) - min(len(rows), room) :]))
-        host.metrics.cluster_rows_dropped.inc(max(0, len(rows) - room))
         if self.heard is not None and now - self.heard > host.config.cluster.hold:
             if host.held:
                 log.error("no site for %.0f s: %d cameras are let go", now - self.heard, len(host.held))
@@ -144,10 +172,19 @@ class Link:
                 host.follow(reply.rules)
             except TimeoutError as error:
                 log.error("the rules are not reloaded yet: %s", error)
-        for order in reply.orders:
-            host.orders.request(order)
+        for number, order in reply.orders:
+            if number > self._done:
+                self._done = number
+                host.orders.request(order)
 
 
 def _taken(waiting: deque[T], most: int) -> list[T]:
     """The oldest, ``most`` at most, off ``waiting``."""
     return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+
+
+def _put_back(waiting: deque[T], taken: Sequence[T]) -> int:
+    """Have ``taken`` wait again, before what has come since; how many there is no more room for, the oldest."""
+    lost = max(0, len(taken) + len(waiting) - (waiting.maxlen or 0))
+    waiting.extendleft(reversed(taken[lost:]))
+    return lost

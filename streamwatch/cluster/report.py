@@ -8,18 +8,19 @@ from streamwatch.rules.order import Order
 from streamwatch.rules.rule import Rule
 from streamwatch.sinks.outbox import Entry
 
-__all__ = ["Picture", "Reply", "Report", "Row", "Standing", "Welcome"]
+__all__ = ["Numbered", "Picture", "Reply", "Report", "Row", "Standing", "Welcome"]
 
 Row = Detection | Gap | CameraState
+Numbered = tuple[int, Order]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How ``host`` is, at its time ``at`` (UTC s): what it reads, what that costs, where its /metrics are.
 
-    ``boot`` tells one life of a host from the next; it rises. ``held`` maps camera → term of the lease, also of those
-    whose thread has not ended yet. ``costs`` are cores by camera, ``load`` cores in all, ``capacity`` cores that there
-    are; ``leaving``: it ends now.
+    ``boot`` tells one life of a host from the next, ``turn`` one report from the next; both rise. ``held`` maps camera
+    → term of the lease, also of those whose thread has not ended yet. ``costs`` are cores by camera, ``load`` cores in
+    all, ``capacity`` cores that there are; ``leaving``: it ends now.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Standing:
     metrics: str = ""
     draining: bool = False
     leaving: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ class Picture:
 class Report:
     """What a host tells: ``alerts`` that it has in its spool, ``rows`` for rules across cameras, new ``states``.
 
-    ``rules`` is the hash of those in force there. ``answers`` are what became of orders. ``going`` maps incident →
-    camera of what is open there and all of it taken by the site; ``behind``: more waits in the spool than is told here.
+    ``rules`` is the hash of those in force there. ``answers`` are what became of orders, ``done`` the number of the
+    last one that it has. ``going`` maps incident → camera of what is open there and all of it taken by the site;
+    ``behind``: more waits in the spool than is told here.
     """
 
     standing: Standing
@@ -60,19 +63,20 @@ class Report:
     answers: Sequence[Mapping[str, object]] = ()
     going: Mapping[str, str] = field(default_factory=dict)
     behind: bool = False
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the site wants: the ``cameras`` that the host reads from now on, with the terms of their leases, and no
-    other; of these those in ``disabled`` are switched off. ``rules`` to put in force, None: those it has. Of the alerts
-    told the first ``kept`` need not be told again.
+    other; of these those in ``disabled`` are switched off. ``rules`` to put in force, None: those it has. ``orders`` to
+    carry out come until the host says that it has them. Of the alerts told the first ``kept`` need not be told again.
     """
 
     cameras: Mapping[str, int] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] | None = None
-    orders: Sequence[Order] = ()
+    orders: Sequence[Numbered] = ()
     draining: bool = False
     kept: int = 0
 

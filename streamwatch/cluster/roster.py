@@ -3,7 +3,8 @@
 A camera has one owner, or none. If it should be elsewhere the owner first lets go: it is granted to the next when the
 owner's report no longer holds it, or when the owner has not been heard for ``lease`` seconds. A site that has just
 begun knows nothing: for ``grace`` seconds from the first report it only listens, and whoever says to hold a camera
-that nobody else does, keeps it.
+keeps it. Of two who say so, whenever, the one with the higher term does: terms rise, also from one site to the next, as
+they are milliseconds of UTC where that is more than one above the last.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -88,8 +89,8 @@ class Roster:
     def hear(self, standing: Standing, now: float, at: float) -> tuple[Mapping[str, int], tuple[Lost, ...]]:
         """Take a report: camera → term of what the host may read, and what was lost by its being a new life."""
         name, known = standing.host, self._hosts.get(standing.host)
-        if known is not None and standing.boot < known.standing.boot:
-            return {}, ()  # an earlier life that does not know that it is over
+        if self.outdated(standing):
+            return {}, ()
         lost: tuple[Lost, ...] = ()
         if known is not None and standing.boot > known.standing.boot:
             lost, known = (self._lose(name),), None
@@ -105,6 +106,11 @@ class Roster:
         self._settle(host, at)
         self._plan(now, at, frozenset(), balance=False)
         return {c: grant.term for c, grant in host.grants.items() if self._target.get(c) == name}, lost
+
+    def outdated(self, standing: Standing) -> bool:
+        """Whether it is of an earlier life that does not know that it is over, or was overtaken by a later report."""
+        known = self._hosts.get(standing.host)
+        return known is not None and (standing.boot, standing.turn) < (known.standing.boot, known.standing.turn)
 
     def tick(self, now: float, at: float, pinned: Collection[str] = ()) -> tuple[Lost, ...]:
         """Time passes: who is lost. Cameras with an open incident are ``pinned``: fairness can wait."""
@@ -131,8 +137,7 @@ class Roster:
 
     def may_tell(self, host: str, camera: str, at: float) -> bool:
         """Whether what ``host`` says of ``camera`` at ``at`` (UTC s) counts: it is, or then was, the one to say it."""
-        owner = self._owner.get(camera)
-        return owner in (None, host) or at <= self._hosts[owner].grants[camera].since
+        return self._owner.get(camera) in (None, host) or at <= self._grant_of(camera).since
 
     @property
     def unplaced(self) -> tuple[str, ...]:
@@ -151,11 +156,18 @@ class Roster:
     def _settle(self, host: _Host, at: float) -> None:
         """What the report says of leases: adopted, let go, or never taken."""
         name, held = host.standing.host, host.standing.held
+        self._term = max(self._term, *held.values(), 0)
         for camera, term in held.items():
             if camera in self._costs and camera not in self._owner:
                 self._own(camera, name, _Grant(term, at - self._lease))
                 self._target.setdefault(camera, name)
-                self._term = max(self._term, term)
+            elif camera in self._costs and term > (earlier := self._grant_of(camera)).term:
+                if (owner := self._owner[camera]) == name:
+                    earlier.term = term
+                    continue
+                del self._hosts[owner].grants[camera]  # of a site before this one, and lost then
+                self._own(camera, name, _Grant(term, at - self._lease))
+                self._target[camera] = name
         for camera in [c for c in host.grants if c not in held and self._target.get(c) != name]:
             del host.grants[camera], self._owner[camera]  # let go, or not begun
             if (target := self._target.get(camera)) in self._hosts:
@@ -187,11 +199,14 @@ class Roster:
                 self._grant(camera, target, at)
 
     def _grant(self, camera: str, name: str, at: float) -> None:
-        self._term += 1
+        self._term = max(self._term + 1, int(at * 1000))
         lost = camera in self._orphans
         self._orphans.discard(camera)
         self.moves.count(lost)
         self._own(camera, name, _Grant(self._term, at))
+
+    def _grant_of(self, camera: str) -> _Grant:
+        return self._hosts[self._owner[camera]].grants[camera]
 
     def _own(self, camera: str, name: str, grant: _Grant) -> None:
         self._owner[camera] = name

@@ -14,13 +14,15 @@ __all__ = ["Heard", "Seating"]
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What becomes of a report: the ``cameras`` (→ term) that its host reads from now on, who is ``lost`` by it,
-    whether the host is ``draining``, and how many alerts were ``kept``.
+    whether the host is ``draining``, and how many alerts were ``kept``. Of a report that is ``outdated`` only alerts
+    count.
     """
 
     cameras: Mapping[str, int]
     lost: tuple[Lost, ...]
     draining: bool
     kept: int
+    outdated: bool = False
 
 
 class Seating:
@@ -35,11 +37,14 @@ class Seating:
         """
         standing, host = report.standing, report.standing.host
         with self._lock:
+            outdated = self._roster.outdated(standing)
             cameras, lost = self._roster.hear(standing, now, at)
             draining = self._roster.drains(host)
         for one in lost:
-            self._incidents.lose(one.host, at)
+            self._incidents.lose(one.host, now, at)
         kept = self._incidents.take(host, report.alerts, now)
+        if outdated:
+            return Heard({}, (), draining, kept, outdated)
         # What it reads no longer it must have ended, or has yet to tell.
         going = {incident: camera for incident, camera in report.going.items() if camera in standing.held}
         over = self._incidents.go_on(host, going, report.behind, now)
@@ -51,6 +56,6 @@ class Seating:
         with self._lock:
             lost = self._roster.tick(now, at, pinned)
         for one in lost:
-            self._incidents.lose(one.host, at)
+            self._incidents.lose(one.host, now, at)
         self._incidents.expire(now, at)
         return lost

@@ -155,6 +155,8 @@ class Site:
         """Take what a host tells; what cannot be kept must be told again."""
         standing, host = report.standing, report.standing.host
         heard = self._seating.hear(report, time.monotonic(), time.time())
+        if heard.outdated:
+            return Reply(kept=heard.kept)
         for one in heard.lost:
             self._on_lost(one, standing)
         for row in report.rows:
@@ -169,7 +171,7 @@ class Site:
             if answer["order"] == "acknowledge":
                 self.sink.answer(answer)
         rules = self.reload.rules
-        orders = self._desk.take(host, standing.boot, time.time())
+        orders = self._desk.take(host, standing.boot, report.done, time.time())
         off = frozenset(self._disabled & heard.cameras.keys())
         changed = None if hash_of(rules) == report.rules else rules
         return Reply(heard.cameras, off, changed, orders, heard.draining, heard.kept)
@@ -227,6 +229,7 @@ class Site:
                 self.reserve.tend()
 
     def _on_lost(self, lost: Lost, standing: Standing | None) -> None:
+        self._desk.forget(lost.host)
         if standing is not None:
             log.warning("host %s %s", lost.host, "leaves" if standing.leaving else "began again")
         for camera in lost.cameras:

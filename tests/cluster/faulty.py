@@ -1,7 +1,8 @@
 """A cluster in simulated time: the real roster, incidents, rules and outboxes, and all that can go wrong between them.
 
 Hosts are killed, hang, are cut off, come back with their spool or without it; the site is killed and begins again; its
-store fails; reports come late, twice, out of order; answers are lost; hosts are drained. A seed decides.
+store fails, and so do the disks of hosts, until what they keep in memory is full; reports come late, twice, out of
+order; answers are lost; hosts are drained. A seed decides.
 ``python -m tests.cluster.faulty 300`` plays so many seeds.
 """
 
@@ -9,7 +10,7 @@ import logging
 import random
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from streamwatch.cluster.incidents import Incidents
 from streamwatch.cluster.report import Report, Standing
 from streamwatch.cluster.roster import Roster
-from streamwatch.cluster.seating import Seating
+from streamwatch.cluster.seating import Heard, Seating
 from streamwatch.errors import SinkError
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import Detection
@@ -28,6 +29,7 @@ from streamwatch.rules.restart import ends
 from streamwatch.rules.rule import parse_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.sinks.store import SqliteOutbox
+from streamwatch.unstored import Unstored
 from tests.rules.play import MODEL, T0
 
 __all__ = ["LEASE", "Faulty", "Place", "play"]
@@ -46,6 +48,8 @@ RULES = parse_rules(
 )
 LEASE = 4.0
 STEP = 0.5  # seconds
+WAITING = 3  # alerts that a host keeps in memory while its disk fails
+BOTH = 1.0  # seconds that two may read a camera of whom each has just heard the site
 BOUND = 4 * LEASE  # seconds after which nothing may be open that nobody goes on with, or unheard what goes on
 
 
@@ -72,7 +76,11 @@ class Life:
     hung: float = 0.0  # these are until when
     cut: float = 0.0
     busy: float = 0.0
+    disk: float = 0.0
     answered: float = 0.0
+    turns: int = 0
+    waiting: Unstored = field(default_factory=lambda: Unstored(WAITING))
+    given_up: set[tuple[str, int]] = field(default_factory=set)  # incident and seq
 
     def leases(self) -> dict[str, int]:
         return {**{camera: term for camera, (term, _) in self.leaving.items()}, **self.held}
@@ -94,17 +102,21 @@ class Life:
             self.keep(self.book.observe(item) if isinstance(item, Detection) else self.gone(*item))
         self.queue.clear()
         self.keep(self.book.tick(T0 + now))
+        while self.waiting and now >= self.disk:
+            self.spool.append(self.waiting.first())
+            self.waiting.stored()
 
     def gone(self, camera: str, now: float) -> tuple[Alert, ...]:
         return self.book.camera(camera, GONE, T0 + now)
 
     def keep(self, alerts: tuple[Alert, ...]) -> None:
         for alert in alerts:
-            self.spool.append(alert)
+            self.given_up.update((gone.id, gone.seq) for gone in self.waiting.append(alert))
 
     def goes_on(self) -> set[str]:
         """Incidents that it will end, or has ended and not told yet."""
         waiting = {entry.alert.id for entry in self.spool.pending(0, 10_000, 0.0)}
+        waiting |= {alert.id for alert in self.waiting}
         return waiting | {incident.id for incident in self.book.incidents()}
 
 
@@ -154,6 +166,8 @@ class Faulty:
         self.calm: dict[str, tuple[float, bool]] = dict.fromkeys(CAMERAS, (0.0, False))  # until when, stirs
         self.alone: dict[str, float] = {}  # incident → since when nobody goes on with it
         self.unheard: dict[str, float] = {}  # incident → since when it goes on and the site does not know
+        self.both: dict[str, float] = {}  # camera → since when two read it who hear the site
+        self.given_up: set[tuple[str, int]] = set()  # incident and seq of what full memories lost
         self.told: list[str] = []  # what went wrong, in words
         self.faults = True
 
@@ -176,7 +190,7 @@ class Faulty:
     def strike(self) -> None:
         """One fault, by chance."""
         draw, until = self.chance, self.now + self.chance.choice((1.0, 3.0, 5.0, 9.0, 20.0))
-        what = draw.choice(("kill", "kill", "hang", "cut", "busy", "site", "store", "drain", "undrain", "both"))
+        what = draw.choice(("kill", "kill", "hang", "cut", "busy", "site", "store", "disk", "drain", "undrain", "both"))
         life = draw.choice(sorted(self.lives.values(), key=lambda one: one.name)) if self.lives else None
         self.say(f"{what} {life.name if life else ''} until {until}")
         if what in ("site", "both") and self.place.seating is not None:
@@ -188,7 +202,7 @@ class Faulty:
         if what in ("kill", "both"):
             del self.lives[life.name]
             self.returns[life.name] = until, life.spool if draw.random() < 0.6 else outbox()
-        elif what in ("hang", "cut", "busy"):
+        elif what in ("hang", "cut", "busy", "disk"):
             setattr(life, {"hang": "hung"}.get(what, what), until)
         elif what in ("drain", "undrain") and self.place.seating is not None:
             self.place.roster.drain(life.name, what == "drain")
@@ -204,6 +218,7 @@ class Faulty:
                 del self.returns[name]
                 self.boots += 1
                 life = self.lives[name] = Life(name, self.boots, spool)
+                life.given_up = self.given_up
                 life.keep(ends(spool.left_open(), T0 + self.now))
 
     def turn(self, life: Life) -> None:
@@ -215,7 +230,8 @@ class Faulty:
                 life.queue.append(self.see(camera, life.boot / 1000))  # none samples when another does
         if self.now >= life.busy:
             life.evaluate(self.now)
-        standing = Standing(life.name, life.boot, T0 + self.now, life.leases())
+        life.turns += 1
+        standing = Standing(life.name, life.boot, T0 + self.now, life.leases(), turn=life.turns)
         waiting = life.spool.pending(0, 20, 0.0)
         behind = len(life.spool) > len(waiting)
         report = Report(standing, alerts=waiting, going=life.spool.going(), behind=behind)
@@ -243,13 +259,22 @@ class Faulty:
             raise AwayError
         if self.place.seating is None:
             raise AwayError
-        heard = self.place.seating.hear(report, self.now, T0 + self.now)
+        heard = self.hear(self.place.seating, report)
         if luck < 0.06:
             raise AwayError
         life.answered = self.now
-        if kept := [entry.sequence for entry in report.alerts[: heard.kept]]:
+        if (kept := [entry.sequence for entry in report.alerts[: heard.kept]]) and self.now >= life.disk:
             life.spool.acknowledge(*kept)
         life.take(dict(heard.cameras), self.now, self.chance.choice((0.0, 0.0, 1.0, 3.0)))
+
+    def hear(self, seating: Seating, report: Report) -> Heard:
+        """Whoever has a camera then has it by a term no lower than the host's."""
+        heard = seating.hear(report, self.now, T0 + self.now)
+        grants = {camera: grant for host in self.place.roster._hosts.values() for camera, grant in host.grants.items()}
+        for camera, term in {} if heard.outdated else report.standing.held.items():
+            lower = camera in grants and grants[camera].term < term
+            assert not lower, f"{self.now}: {report.standing.host} has {camera} by {term}\n{self.story('')}"
+        return heard
 
     def tick(self) -> None:
         seating = self.place.seating
@@ -258,7 +283,7 @@ class Faulty:
         for due, report in list(self.late):
             if self.now >= due:
                 self.late.remove((due, report))
-                seating.hear(report, self.now, T0 + self.now)
+                self.hear(seating, report)
         for lost in seating.tick(self.now, T0 + self.now):
             self.say(f"{lost.host} is lost with {lost.cameras}")
 
@@ -267,6 +292,7 @@ class Faulty:
         if self.place.seating is None or self.place.broken:
             self.alone.clear()
             self.unheard.clear()
+            self.both.clear()
             return
         heard = [life for life in self.lives.values() if self.now < life.answered + 2 * LEASE]
         going = {incident for life in heard for incident in life.goes_on()}
@@ -275,8 +301,13 @@ class Faulty:
             incident.id
             for life in heard
             for incident in life.book.incidents()
-            if incident.opened is not None and life.held.get(incident.camera) is not None
+            if incident.opened is not None and life.held.get(incident.camera) is not None and self.now >= life.disk
         }
+        hearing = [life for life in self.lives.values() if life.answered == self.now]
+        reading = Counter(camera for life in hearing for camera in life.held)
+        self.both = {camera: self.both.get(camera, self.now) for camera, count in reading.items() if count > 1}
+        for camera, begin in self.both.items():
+            assert self.now - begin <= BOTH, f"two read {camera} since {begin}\n{self.story('')}"
         self.alone = {i: self.alone.get(i, self.now) for i in known - going}
         self.unheard = {i: self.unheard.get(i, self.now) for i in mine - known}
         for what, since in (("nobody goes on with", self.alone), ("unheard:", self.unheard)):
@@ -290,13 +321,18 @@ class Faulty:
         return "\n".join([*lines, *self.told[-40:]])
 
     def check(self) -> None:
-        """Of each incident: new first, then updates, one end at last, numbered without a hole."""
+        """Of each incident: new first, then updates, one end at last, numbered without a hole but for what full
+        memories gave up.
+        """
         told: dict[str, list[Alert]] = defaultdict(list)
         for alert in self.place.log():
             told[alert.id].append(alert)
         for incident, alerts in told.items():
             kinds = [alert.type for alert in alerts]
-            assert [alert.seq for alert in alerts] == list(range(len(alerts))), self.story(incident)
+            seqs = [alert.seq for alert in alerts]
+            holes = set(range(seqs[-1] + 1)) - set(seqs)
+            assert seqs == sorted(set(seqs)), self.story(incident)
+            assert all((incident, seq) in self.given_up for seq in holes), self.story(incident)
             assert kinds[0] is AlertType.NEW, self.story(incident)
             assert AlertType.END not in kinds[:-1], self.story(incident)
             assert AlertType.NEW not in kinds[1:], self.story(incident)

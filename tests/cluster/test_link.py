@@ -1,6 +1,7 @@
 """The host's side of the conversation, against a site that answers as it likes."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from streamwatch.cluster.host import Host
-from streamwatch.cluster.link import Link
-from streamwatch.cluster.report import Reply, Report, Welcome
+from streamwatch.cluster.link import Link, _put_back
+from streamwatch.cluster.report import Picture, Reply, Report, Welcome
 from streamwatch.errors import SinkError
 from streamwatch.models.detection import Gap
 from streamwatch.rules.alert import AlertType
+from streamwatch.rules.order import Acknowledge
 from streamwatch.rules.rule import hash_of
 from streamwatch.worker import Worker, end_worker
 from tests.cluster.stage import configure, synthetic, wait_for
@@ -160,3 +162,66 @@ def test_it_says_good_bye_with_all_that_it_has(host: Host, site: Answering) -> N
     site.reply = None
     link.farewell()
     assert len(host.spool) == 1
+
+
+def test_it_begins_nothing_more_once_it_has_ended(host: Host, site: Answering) -> None:
+    """The site goes on to give it cameras until it hears that it leaves."""
+    link = Link(host, site)
+    site.reply = Reply({"cam-0": 4}, rules=rules({"alert": "other"}))
+    host.spool.append(make_alert(1))
+    link.farewell()
+    assert (host.leases(), host.cameras.spent()) == ({}, {})
+    assert host.rules_hash == hash_of(RULES)
+
+
+def test_a_disk_that_refuses_receipts_ends_nobody(
+    host: Host, site: Answering, run: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full one does; the site is told again, and knows what it is told."""
+    working = host.spool.acknowledge
+
+    def refuse(*sequences: int) -> None:
+        raise SinkError("disk full")
+
+    monkeypatch.setattr(host.spool, "acknowledge", refuse)
+    host.spool.append(make_alert(1))
+    soon(lambda: sum(len(report.alerts) for report in site.reports) >= 2, "told again")
+    before = len(site.reports)
+    time.sleep(1.5)
+    assert 2 <= len(site.reports) - before <= 5  # at leisure
+    monkeypatch.setattr(host.spool, "acknowledge", working)
+    soon(lambda: len(host.spool) == 0, "taken")
+    link = Link(host, site)
+    monkeypatch.setattr(host.spool, "acknowledge", refuse)
+    host.spool.append(make_alert(2))
+    link.farewell()
+    assert site.reports[-1].standing.leaving
+
+
+def test_an_order_is_carried_out_once_and_its_answer_is_told_though_the_site_was_away(
+    host: Host, site: Answering, run: Link
+) -> None:
+    order = Acknowledge("01X")
+    site.reply = Reply(orders=((7, order),))
+    soon(lambda: site.reports and site.reports[-1].done == 7, "that it has it")
+    site.reply = None
+    host.answers.append({"order": "acknowledge", "id": "another"})
+    host.pictures.append(Picture("cam-0", "fall", b"jpeg"))
+    time.sleep(1.5)
+    site.reply = Reply(orders=((7, order),))
+    soon(lambda: any(report.pictures for report in site.reports), "the picture")
+    told = [answer["id"] for report in site.reports for answer in report.answers]
+    assert sorted(map(str, told)) == ["01X", "another"]
+
+
+def test_its_reports_are_numbered(host: Host, site: Answering, run: Link) -> None:
+    soon(lambda: len(site.reports) >= 3, "reports")
+    turns = [report.standing.turn for report in site.reports]
+    assert turns == sorted(set(turns))
+
+
+def test_what_there_is_no_room_for_was_the_oldest() -> None:
+    waiting = deque([4, 5], maxlen=4)
+    assert (_put_back(waiting, [1, 2, 3]), list(waiting)) == (1, [2, 3, 4, 5])
+    assert (_put_back(waiting, [1]), list(waiting)) == (1, [2, 3, 4, 5])
+    assert (_put_back(waiting, []), list(waiting)) == (0, [2, 3, 4, 5])

@@ -31,7 +31,7 @@ def test_rules_arrive_as_they_were_parsed() -> None:
     welcome = Welcome("site", rules({"for": "2s"}, {"alert": "calm", "when": {"not": FALL}}))
     there: Welcome = pickle.loads(pickle.dumps(welcome))
     assert [(rule.name, rule.rule_hash) for rule in there.rules] == [(r.name, r.rule_hash) for r in welcome.rules]
-    reply = Reply({"dock": 4}, frozenset({"dock"}), None, (Acknowledge("01X"),), True)
+    reply = Reply({"dock": 4}, frozenset({"dock"}), None, ((7, Acknowledge("01X")),), True)
     assert pickle.loads(pickle.dumps(reply)) == reply
 
 

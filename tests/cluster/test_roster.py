@@ -137,6 +137,68 @@ def test_a_site_that_begins_again_leaves_all_where_it_is() -> None:
     assert roster.moves.given == 0
 
 
+def restarted(now: float, *claims: FakeHost) -> Roster:
+    """A site that has just begun, and has heard these, in this order."""
+    roster = Roster(CAMERAS)
+    for host in claims:
+        host.report(roster, now)
+    return roster
+
+
+def test_after_a_restart_of_the_site_whoever_has_the_higher_term_reads_on() -> None:
+    """The one with the old term was cut off, lost its camera, and is back just when the site begins again."""
+    for first in (0, 1):
+        both = FakeHost("a", held={"cam-1": 5}), FakeHost("b", held={"cam-1": 9})
+        roster = restarted(100.0, both[first], both[1 - first])
+        assert roster.owner("cam-1") == "b"
+        for host in both:
+            host.report(roster, 100.5)
+        assert [host.held for host in both] == [{}, {"cam-1": 9}]
+        for host in both:
+            host.report(roster, 100.0 + GRACE)
+        assert roster.owner("cam-1") == "b"
+
+
+def test_an_old_term_loses_whenever_the_higher_one_is_heard() -> None:
+    a, b = FakeHost("a", held={"cam-1": 5}), FakeHost("b", held={"cam-1": 9})
+    roster = restarted(100.0, a)
+    for now in (101.0, 102.0, 103.0, 104.0):
+        a.report(roster, now)
+    assert a.held.keys() == set(CAMERAS)
+    b.report(roster, 104.5)
+    a.report(roster, 105.0)
+    assert (roster.owner("cam-1"), b.held["cam-1"], "cam-1" in a.held) == ("b", 9, False)
+    assert set(b.held) | set(a.held) == set(CAMERAS)
+
+
+def test_what_a_new_site_gives_counts_more_than_what_one_before_it_gave() -> None:
+    """Also where it never heard of that."""
+    earlier, (a, _), now = begun("a", "b")
+    cut_off = FakeHost("c", held=dict(a.held))
+    later = now + 60.0
+    roster = restarted(later, FakeHost("d"))
+    d = FakeHost("d")
+    for step in range(1, 8):
+        d.report(roster, later + step)
+    assert set(d.held) == set(CAMERAS)
+    assert min(d.held.values()) > max(cut_off.held.values())
+    cut_off.report(roster, later + 8.0)
+    assert not cut_off.held.keys() & d.held.keys()
+    assert all(roster.owner(camera) == "d" for camera in CAMERAS)
+    assert earlier.moves.given >= len(CAMERAS)
+
+
+def test_a_report_that_a_later_one_has_overtaken_says_nothing_of_leases() -> None:
+    roster, (a, _), now = begun("a", "b")
+    roster.drain("b", on=True)
+    early = replace(a.standing(T0 + now), turn=1, held={})  # before it had any
+    roster.hear(replace(a.standing(T0 + now), turn=2), now, T0 + now)
+    roster._target.update(dict.fromkeys(a.held, "b"))  # they are to move
+    assert roster.outdated(early)
+    roster.hear(early, now, T0 + now)
+    assert all(roster.owner(camera) == "a" for camera in a.held), "it reads them still"
+
+
 def test_a_host_that_begins_again_is_a_new_one() -> None:
     roster, (a, b), now = begun("a", "b")
     held, a.held, a.boot = set(a.held), {}, 2
