@@ -16,7 +16,7 @@ from streamwatch.cluster.census import Census
 from streamwatch.cluster.host import Host, own_model
 from streamwatch.cluster.link import Link
 from streamwatch.cluster.report import Reply, Report, Welcome
-from streamwatch.cluster.scorer import Call, Scorer
+from streamwatch.cluster.scorer import PATIENCE, Call, Scorer
 from streamwatch.cluster.site import Site
 from streamwatch.config import Config
 from streamwatch.errors import ScorerLostError, SinkError, WorkerLostError
@@ -33,7 +33,6 @@ SITE = "site"
 SCORER = "scorer:"
 ANSWER = 5.0  # seconds for the site to answer a report
 AGAIN = 5  # calls that fail in a row until the site is looked for anew
-SCORED = 2.0  # seconds for a scorer to answer
 LOOK = 0.5  # seconds between looks around
 
 
@@ -166,7 +165,7 @@ def find_scorer() -> Call | None:
     for name in names:
         try:
             scorer = ray.get_actor(name)
-            ray.get(scorer.rows.remote(), timeout=SCORED)
+            ray.get(scorer.rows.remote(), timeout=PATIENCE)
         except (RayError, ValueError):
             continue
         return _call_of(scorer)
@@ -176,7 +175,7 @@ def find_scorer() -> Call | None:
 def _call_of(scorer: Any) -> Call:
     def call(what: str, arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         try:
-            found: Sequence[NDArray[Any]] = ray.get(scorer.ask.remote(what, *arrays), timeout=SCORED)
+            found: Sequence[NDArray[Any]] = ray.get(scorer.ask.remote(what, *arrays), timeout=PATIENCE)
         except RayError as error:
             raise ScorerLostError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
         return found

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = ["AGAIN", "Call", "OwnModel", "Scorer", "SharedModel"]
 log = logging.getLogger(__name__)
 
 WAITING = 256  # requests; as many as calls may run at a time
+PATIENCE = 2.0  # seconds that whoever asks waits: after that he has scored for himself
 AGAIN = 5.0  # seconds until scorers are tried again after none answered
 
 Arrays = Sequence[NDArray[Any]]
@@ -47,6 +49,14 @@ class OwnModel(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Asked:
+    what: str
+    arrays: Arrays
+    until: float  # monotonic s; nobody waits for it after that
+    done: "Future[Arrays]" = field(default_factory=Future)
+
+
 class Scorer:
     """Batches what is asked at the same time, up to the model's ``max_batch`` rows. ``ask`` is for any thread.
 
@@ -57,20 +67,23 @@ class Scorer:
         self.model = model
         self.rows = 0  # scored so far
         self.batches = 0
-        self._waiting: deque[tuple[str, Arrays, Future[Arrays]]] = deque(maxlen=WAITING)
+        self._waiting: deque[_Asked] = deque(maxlen=WAITING)
         self._news = threading.Condition()
         self._worker = Worker("scorer", self._run, died)
         self._worker.start()
 
     def ask(self, what: str, arrays: Arrays) -> Arrays:
         """``encode`` of frames, or ``score`` of visual, age and mask. Raises InferenceError."""
-        done: Future[Arrays] = Future()
+        asked = _Asked(what, arrays, time.monotonic() + PATIENCE)
         with self._news:
             if len(self._waiting) == WAITING:
                 raise InferenceError(f"{WAITING} batches wait for the scorer")
-            self._waiting.append((what, arrays, done))
+            self._waiting.append(asked)
             self._news.notify()
-        return done.result()
+        try:
+            return asked.done.result(PATIENCE)
+        except TimeoutError:
+            raise InferenceError(f"the scorer has not come to it within {PATIENCE:.0f} s") from None
 
     def close(self) -> None:
         """End its thread."""
@@ -84,33 +97,36 @@ class Scorer:
             if batch:
                 self._do(batch)
 
-    def _take(self) -> list[tuple[str, Arrays, "Future[Arrays]"]]:
-        """The longest waiting and those after it that ask for the same, as many as fit."""
-        taken: list[tuple[str, Arrays, Future[Arrays]]] = []
-        rows = 0
+    def _take(self) -> list["_Asked"]:
+        """The longest waiting and those after it that ask for the same, as many as fit; none that nobody waits for."""
+        taken: list[_Asked] = []
+        rows, now = 0, time.monotonic()
         while self._waiting:
-            what, arrays, _ = self._waiting[0]
-            if taken and (what != taken[0][0] or rows + len(arrays[0]) > self.model.max_batch):
+            asked = self._waiting[0]
+            if now > asked.until:
+                self._waiting.popleft()
+                continue
+            if taken and (asked.what != taken[0].what or rows + len(asked.arrays[0]) > self.model.max_batch):
                 break
-            rows += len(arrays[0])
+            rows += len(asked.arrays[0])
             taken.append(self._waiting.popleft())
         return taken
 
-    def _do(self, batch: list[tuple[str, Arrays, "Future[Arrays]"]]) -> None:
-        what = batch[0][0]
-        parts = [np.concatenate(columns) for columns in zip(*(arrays for _, arrays, _ in batch), strict=True)]
+    def _do(self, batch: list["_Asked"]) -> None:
+        what = batch[0].what
+        parts = [np.concatenate(columns) for columns in zip(*(asked.arrays for asked in batch), strict=True)]
         try:
             found: Arrays = self.model.encode(parts[0]) if what == "encode" else (self.model.score(*parts),)
         except InferenceError as error:
-            for _, _, done in batch:
-                done.set_exception(error)
+            for asked in batch:
+                asked.done.set_exception(error)
             return
         self.batches += 1
         self.rows += len(parts[0])
         begin = 0
-        for _, arrays, done in batch:
-            end = begin + len(arrays[0])
-            done.set_result([column[begin:end] for column in found])
+        for asked in batch:
+            end = begin + len(asked.arrays[0])
+            asked.done.set_result([column[begin:end] for column in found])
             begin = end
 
 

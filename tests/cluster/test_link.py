@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,33 +10,14 @@ import pytest
 
 from streamwatch.cluster.host import Host
 from streamwatch.cluster.link import Link, _put_back
-from streamwatch.cluster.report import Picture, Reply, Report, Welcome
-from streamwatch.errors import SinkError
+from streamwatch.cluster.report import Picture, Reply
 from streamwatch.models.detection import Gap
 from streamwatch.rules.alert import AlertType
 from streamwatch.rules.order import Acknowledge
 from streamwatch.rules.rule import hash_of
-from streamwatch.worker import Worker, end_worker
-from tests.cluster.stage import configure, synthetic, wait_for
+from tests.cluster.answering import RULES, Answering, linked, lonely, soon
 from tests.rules.play import rules
 from tests.sinks.stage import make_alert
-
-RULES = rules({"alert": "calm", "when": {"event": "fall", "on": 1.0}})
-
-
-class Answering:
-    """A site that gives ``reply``, or none; remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.reply: Reply | None = Reply()
-        self.keeps = True
-        self.reports: list[Report] = []
-
-    def __call__(self, report: Report) -> Reply:
-        if self.reply is None:
-            raise SinkError("away")
-        self.reports.append(report)
-        return replace(self.reply, kept=len(report.alerts) if self.keeps else 0)
 
 
 @pytest.fixture
@@ -45,35 +26,15 @@ def site() -> Answering:
 
 
 @pytest.fixture
-def host(tmp_path: Path, site: Answering) -> Iterator[Host]:
-    made = Host("north", configure(tmp_path, synthetic(2)), Welcome("site", RULES), lambda worker: None)
-    made.start()
-    yield made
-    made.stop()
-    made.close()
+def host(tmp_path: Path) -> Iterator[Host]:
+    with lonely(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def run(host: Host, site: Answering) -> Iterator[Link]:
-    link = Link(host, site)
-    worker = Worker("link", link.run)
-    worker.start()
-    yield link
-    assert end_worker(worker, 10) == []
-    assert worker.error is None
-
-
-def soon(condition: Callable[[], object], what: str) -> None:
-    wait_for(condition, what, limit=20)
-
-
-def test_an_alert_does_not_wait_for_the_next_report(host: Host, site: Answering, run: Link) -> None:
-    soon(lambda: site.reports, "a report")
-    told = time.monotonic()
-    host.spool.append(make_alert(1))
-    soon(lambda: any(report.alerts for report in site.reports), "the alert")
-    assert time.monotonic() - told < 0.4
-    soon(lambda: len(host.spool) == 0, "taken")
+    with linked(host, site) as link:
+        yield link
 
 
 def test_it_says_what_it_goes_on_with_once_all_of_it_was_taken(host: Host, site: Answering, run: Link) -> None:
@@ -111,18 +72,6 @@ def test_what_was_not_taken_is_told_again_in_order(host: Host, site: Answering, 
     late = site.reports[before:]
     assert [entry.sequence for report in late for entry in report.alerts] == [1, 2, 3]
     assert [row.at for report in late for row in report.rows if isinstance(row, Gap)] == [0.0, 1.0, 2.0, 3.0, 4.0]
-
-
-def test_a_site_that_cannot_keep_alerts_is_told_again_at_leisure(host: Host, site: Answering, run: Link) -> None:
-    site.keeps = False
-    host.spool.append(make_alert(1))
-    soon(lambda: any(report.alerts for report in site.reports), "the alert")
-    before = len(site.reports)
-    time.sleep(2.0)
-    assert 3 <= len(site.reports) - before <= 6
-    assert len(host.spool) == 1
-    site.keeps = True
-    soon(lambda: len(host.spool) == 0, "taken")
 
 
 def test_it_reads_what_it_is_told_to_and_says_so(
@@ -172,30 +121,6 @@ def test_it_begins_nothing_more_once_it_has_ended(host: Host, site: Answering) -
     link.farewell()
     assert (host.leases(), host.cameras.spent()) == ({}, {})
     assert host.rules_hash == hash_of(RULES)
-
-
-def test_a_disk_that_refuses_receipts_ends_nobody(
-    host: Host, site: Answering, run: Link, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full one does; the site is told again, and knows what it is told."""
-    working = host.spool.acknowledge
-
-    def refuse(*sequences: int) -> None:
-        raise SinkError("disk full")
-
-    monkeypatch.setattr(host.spool, "acknowledge", refuse)
-    host.spool.append(make_alert(1))
-    soon(lambda: sum(len(report.alerts) for report in site.reports) >= 2, "told again")
-    before = len(site.reports)
-    time.sleep(1.5)
-    assert 2 <= len(site.reports) - before <= 5  # at leisure
-    monkeypatch.setattr(host.spool, "acknowledge", working)
-    soon(lambda: len(host.spool) == 0, "taken")
-    link = Link(host, site)
-    monkeypatch.setattr(host.spool, "acknowledge", refuse)
-    host.spool.append(make_alert(2))
-    link.farewell()
-    assert site.reports[-1].standing.leaving
 
 
 def test_an_order_is_carried_out_once_and_its_answer_is_told_though_the_site_was_away(

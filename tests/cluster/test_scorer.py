@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamwatch.cluster.scorer import Call, Scorer, SharedModel
 from streamwatch.errors import InferenceError, ScorerLostError
+from streamwatch.models.detection import Vector
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import Pack, load_pack
 from streamwatch.worker import Worker
@@ -70,6 +71,40 @@ def test_a_scorer_that_fails_says_so_to_all_who_asked(pack: Pack, scorer: Scorer
     with pytest.raises(InferenceError):
         scorer.ask("encode", (np.zeros((1, 2, 3), np.uint8),))
     assert len(scorer.ask("encode", (clips(pack, 1),))[0]) == 1
+
+
+class Slow:
+    """A model that takes its time, as one does of which too much is asked."""
+
+    provider, max_batch = "cpu", 1
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go = threading.Event()
+
+    def encode(self, frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
+        self.begun += 1
+        assert self.go.wait(20)
+        found = np.zeros((len(frames), 1), np.float32)
+        return found, found, found
+
+    def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+def test_what_nobody_waits_for_any_more_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a scorer that is late would stay so: all its answers would come too late."""
+    monkeypatch.setattr("streamwatch.cluster.scorer.PATIENCE", 0.3)
+    model = Slow()
+    scorer = Scorer(model, lambda worker: None)
+    frames = np.zeros((1, 2), np.uint8)
+    for _ in range(4):
+        with pytest.raises(InferenceError, match="not come to it"):
+            scorer.ask("encode", (frames,))
+    model.go.set()
+    assert len(scorer.ask("encode", (frames,))) == 3
+    assert model.begun == 2  # the first, which it had begun, and the last
+    scorer.close()
 
 
 class Line:
