@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = [
 NAMESPACE = "streamwatch"
 STORE = 80 << 20  # bytes of Ray's object store on a simulated node: reports are small and do not live there
 MOST = 64  # simulated nodes
+PAUSE = 0.2  # seconds between questions to a head that is away
 REACH = 5.0  # seconds for somebody to take a connection
 _LOOPBACK = "127.0.0.1"
 _FILE = "cluster.json"
@@ -67,7 +69,8 @@ def attach(where: str, data_dir: Path | None = None) -> Engine:
         if cluster is None:
             reach(where, address)
         try:
-            ray.init(address=address, namespace=NAMESPACE, logging_level="WARNING", **_local(cluster is not None))
+            with _patient_listeners():
+                ray.init(address=address, namespace=NAMESPACE, logging_level="WARNING", **_local(cluster is not None))
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise WorkerLostError(f"--cluster {where}: no Ray answers there: {error}") from error
         resources.callback(ray.shutdown)
@@ -174,6 +177,35 @@ def _own_signals() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _patient_listeners() -> Iterator[None]:
+    """Within, whoever connects listens at leisure. Ray's two threads that wait for logs and errors of workers ask again
+    and again, without a pause, as long as its head is away: 1.4 cores of a machine that may have cameras to watch.
+    """
+    from ray import _raylet
+
+    made = {name: getattr(_raylet, name) for name in ("GcsLogSubscriber", "GcsErrorSubscriber")}
+    for name, subscriber in made.items():
+        setattr(_raylet, name, _patient(subscriber))
+    try:
+        yield
+    finally:
+        for name, subscriber in made.items():
+            setattr(_raylet, name, subscriber)
+
+
+def _patient(subscriber: Any) -> Any:
+    class Patient(subscriber):  # type: ignore[misc]
+        def poll(self, timeout: float | None = None) -> Any:
+            found = super().poll(timeout)
+            said = found[-1] if isinstance(found, tuple) else (found or {}).get("lines")
+            if not said:  # only then is nobody there
+                time.sleep(PAUSE)
+            return found
+
+    return Patient
 
 
 def _simulate(nodes: int, resources: ExitStack) -> Any:

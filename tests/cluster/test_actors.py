@@ -1,12 +1,15 @@
 """The same incidents as one process, before anything is taken away; then Ray's head is restarted with the site."""
 
+import subprocess
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streamwatch.pipeline import Pipeline
+from tests.cli.command import STREAMWATCH
 from tests.cluster.test_fleet import gaps, sequences
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(240)
 WINDOWS = 3
 ALONE = 9.0  # seconds: each film has shown all that it has
+IDLE = 0.6  # cores for this process while the head is away: it reads all /metrics again and again
 CUT = 1.5  # seconds: two readers of a camera cut its seconds elsewhere: what begins and ends is off by one at most
 
 
@@ -29,8 +33,37 @@ def durations(town: "Town", who: str) -> dict[tuple[str, str], list[float]]:
     return found
 
 
-def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", tmp_path: Path) -> None:
-    from tests.cluster.town import town_config, wait_for
+@pytest.fixture(scope="module")
+def alone(town: "Town", tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExitStack, float]]:
+    """One process that watches the same feeds, for who compares to end; and since when both score all of them."""
+    from tests.cluster.town import town_config
+
+    with ExitStack() as running:
+        running.enter_context(Pipeline(town_config(tmp_path_factory.mktemp("one") / "alone", town.urls, town.broker)))
+        town.settle()
+        yield running, time.monotonic()
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_host_no_operator_knows_and_one_that_he_does(town: "Town") -> None:
+    def ask(*words: str) -> "subprocess.CompletedProcess[str]":
+        file = str(town.config.data_dir.parent / "streamwatch.yml")
+        command = [STREAMWATCH, "cluster", *words, "-c", file]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    shown = ask("status")
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split()[0] for line in shown.stdout.splitlines()[:4]] == ["host", "node-1", "node-2", "node-3"]
+    assert "12 cameras, 0 of them read by no host" in shown.stdout
+    wrong = ask("drain", "node-9")
+    assert (wrong.returncode, "node-1, node-2, node-3" in wrong.stderr) == (78, True)
+    assert (town.config.data_dir / "cluster.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", alone: tuple[ExitStack, float]) -> None:
+    from tests.cluster.town import wait_for
+
+    running, since = alone
 
     def both() -> tuple[dict[tuple[str, str], list[float]], dict[tuple[str, str], list[float]]]:
         return durations(town, "alone"), durations(town, "town")
@@ -40,9 +73,8 @@ def test_the_same_incidents_as_one_process_on_the_same_feeds(town: "Town", tmp_p
         shared = here.keys() & there.keys()
         return len({camera for camera, _ in shared}) == 12 and len({rule for _, rule in shared}) == 2
 
-    with Pipeline(town_config(tmp_path / "alone", town.urls, town.broker)):
-        town.settle()
-        time.sleep(ALONE)
+    with running:
+        time.sleep(max(0.0, since + ALONE - time.monotonic()))
         wait_for(whole, "incidents of each camera and rule from both")
         here, there = both()
     for key in here.keys() & there.keys():
@@ -59,7 +91,9 @@ def test_the_head_is_restarted_and_hosts_go_on(town: "Town") -> None:
 
     town.settle()
     owners, told = town.owners(), len(sequences(town))
-    town.restart_head(WINDOWS)  # they score without site and head
+    spent = time.process_time()
+    seconds = town.restart_head(WINDOWS)  # they score without site and head
+    assert time.process_time() - spent < IDLE * seconds  # who waits for the head leaves the cores to them
     wait_for(town.settled, "all hosts are back at the new site")
     stayed = [pair for pair in owners.items() if pair in town.owners().items()]
     assert len(stayed) >= 10  # one or two may move for fairness

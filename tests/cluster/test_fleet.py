@@ -1,11 +1,8 @@
 """Twelve RTSP cameras on three nodes of a real Ray: nodes and scorers that come and go."""
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.cli.command import STREAMWATCH
 
 if TYPE_CHECKING:
     from tests.cluster.town import Town
@@ -24,22 +21,6 @@ def gaps(town: "Town") -> list[tuple[int, int]]:
     """(number that was due, number that came) wherever they differ: of a moment, as alerts go on arriving."""
     told = sequences(town)
     return [(due, came) for due, came in zip([1, *(number + 1 for number in told)], told, strict=False) if due != came]
-
-
-def test_a_host_no_operator_knows_and_one_that_he_does(town: "Town") -> None:
-    def ask(*words: str) -> "subprocess.CompletedProcess[str]":
-        file = str(town.config.data_dir.parent / "streamwatch.yml")
-        command = [STREAMWATCH, "cluster", *words, "-c", file]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    town.settle()
-    shown = ask("status")
-    assert shown.returncode == 0, shown.stderr
-    assert [line.split()[0] for line in shown.stdout.splitlines()[:4]] == ["host", "node-1", "node-2", "node-3"]
-    assert "12 cameras, 0 of them read by no host" in shown.stdout
-    wrong = ask("drain", "node-9")
-    assert (wrong.returncode, "node-1, node-2, node-3" in wrong.stderr) == (78, True)
-    assert (town.config.data_dir / "cluster.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_hosts_use_a_scorer_and_score_for_themselves_when_it_is_lost(town: "Town") -> None:

@@ -81,3 +81,12 @@ def test_one_process_a_host(host: Host) -> None:
     other = Host("south", config, Welcome("site", ()), lambda worker: None)
     other.close()
     assert replace(Welcome("a", ()), instance="b").instance == "b"
+
+
+def test_the_reserve_of_its_disk_is_made_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host.reserve.release()
+    host.supervise()
+    assert not host.reserve.held
+    monkeypatch.setattr("streamwatch.cluster.host.TEND", 0.0)
+    host.supervise()
+    assert host.reserve.held

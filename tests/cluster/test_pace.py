@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,9 @@ def site() -> Answering:
     return Answering()
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with lonely(tmp_path) as made:
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with lonely(tmp_path_factory.mktemp("host")) as made:
         yield made
 
 

@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,8 +141,11 @@ def watched(all_of: Stage, *members: Member) -> None:
 def told_twice(all_of: Stage, member: Member) -> None:
     """A report whose answer was lost is kept once."""
     kept = all_of.site.outbox.held(0).last
-    all_of.site.report(next(report for report in member.reports if report.alerts))
-    assert all_of.site.outbox.held(0).last == kept
+    late = next(report for report in member.reports if report.alerts)
+    camera = min(member.host.held)
+    reply = all_of.site.report(replace(late, states={camera: "offline"}))
+    assert (reply.kept, all_of.site.outbox.held(0).last) == (len(late.alerts), kept)
+    assert all_of.site.census().states[camera] == "online"  # a later report has overtaken it
 
 
 def cut_off(all_of: Stage, a: Member, b: Member) -> None:

@@ -32,6 +32,7 @@ from streamwatch.cluster.fleet import Fleet  # noqa: E402
 
 __all__ = ["RULES", "Redis", "Town", "films", "town_config", "wait_for"]
 
+SCRAPE = 0.3  # seconds between looks at all /metrics, which cost the hosts what they need for scoring
 HEADLESS = 45.0  # seconds; after 60 Ray's daemons end themselves
 SCENES = (("fall", 3, 9.0), ("walk", 2, 7.0), ("fight", 4, 8.0), ("talk", 5, 7.0))
 # Motion of these scenes crosses these levels up and down again every few seconds, where seconds are cut as here; cut
@@ -46,12 +47,12 @@ rules:
 """
 
 
-def wait_for(condition: Callable[[], object], what: str, limit: float = 100.0) -> float:
-    """Seconds until ``condition`` was true."""
+def wait_for(condition: Callable[[], object], what: str, limit: float = 100.0, pause: float = 0.05) -> float:
+    """Seconds until ``condition``, asked each ``pause`` seconds, was true."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < limit, f"not within {limit:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
     return time.monotonic() - began
 
 
@@ -116,6 +117,7 @@ class Town:
 
     def __init__(self, folder: Path, nodes: int = 3, cameras: int = 12, more: str = "") -> None:
         self._resources = ExitStack()
+        self._still: tuple[dict[str, str], float] = {}, 0.0  # camera → host, and since when (monotonic s)
         with ExitStack() as building:
             building.callback(self._resources.close)
             _own_ray(self._resources)
@@ -155,15 +157,22 @@ class Town:
         deadline = time.monotonic() + 60.0
         while True:
             try:
-                return self.fleet.census()
+                return self._noted(self.fleet.census())
             except WorkerLostError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
+    def _noted(self, census: Census) -> Census:
+        """Since when nothing has moved, of all that was ever seen."""
+        owners = _owners(census)
+        if owners != self._still[0]:
+            self._still = owners, time.monotonic()
+        return census
+
     def owners(self) -> dict[str, str]:
         """Camera → host."""
-        return {camera: seat.standing.host for seat in self.census().seats for camera in seat.cameras}
+        return _owners(self.census())
 
     def addresses(self) -> dict[str, str]:
         """Host → where its /metrics are."""
@@ -183,7 +192,7 @@ class Town:
             owners = self.owners()
             return len(owners) == len(self.urls) and all(found.get(pair, 0.0) > 0 for pair in owners.items())
 
-        return wait_for(all_scored, "every camera is scored")
+        return wait_for(all_scored, "every camera is scored", pause=SCRAPE)
 
     def lose(self, name: str) -> float:
         """Take node ``name`` away, without a word; seconds until all its cameras are scored elsewhere."""
@@ -201,7 +210,7 @@ class Town:
                 if host != name and count > before.get((camera, host), 0.0)
             }
 
-        wait_for(elsewhere, f"the cameras of {name} are scored elsewhere")
+        wait_for(elsewhere, f"the cameras of {name} are scored elsewhere", pause=SCRAPE)
         return time.monotonic() - began
 
     def lose_unseen(self, name: str) -> None:
@@ -227,6 +236,7 @@ class Town:
 
         def there() -> bool:
             self.fleet.populate()
+            self.owners()  # whether they move meanwhile
             return self._scorer_name() is not None
 
         wait_for(there, "a scorer")
@@ -236,19 +246,16 @@ class Town:
 
     def scorer_rows(self) -> int:
         """Clips and windows that the scorer has done."""
+        self.owners()  # whether they move meanwhile
         rows: int = ray.get(ray.get_actor(str(self._scorer_name())).rows.remote(), timeout=30)
         return rows
 
     def calm_down(self, seconds: float = 6.0) -> None:
         """Wait until no camera has moved for so long: a node that came back is given its share little by little."""
-        owners, since = self.owners(), time.monotonic()
 
         def calm() -> bool:
-            nonlocal owners, since
-            now = self.owners()
-            if now != owners:
-                owners, since = now, time.monotonic()
-            return time.monotonic() - since > seconds
+            self.owners()
+            return time.monotonic() - self._still[1] > seconds
 
         wait_for(calm, "no camera moves")
 
@@ -264,7 +271,11 @@ class Town:
 
         before, began = by_camera(), time.monotonic()
         self._cluster.remove_node(self.nodes.pop("gpu"), allow_graceful=False)
-        wait_for(lambda: all(count >= before[camera] + 2 for camera, count in by_camera().items()), "scored again")
+        wait_for(
+            lambda: all(count >= before[camera] + 2 for camera, count in by_camera().items()),
+            "scored again",
+            pause=SCRAPE,
+        )
         return time.monotonic() - began
 
     def kill_site(self) -> None:
@@ -286,7 +297,7 @@ class Town:
             return all(now.get(pair, 0.0) >= before[pair] + windows for pair in owners.items())
 
         try:
-            wait_for(without, f"{windows} windows of each camera without site and head", HEADLESS)
+            wait_for(without, f"{windows} windows of each camera without site and head", HEADLESS, SCRAPE)
         finally:
             self._cluster.head_node.start_gcs_server()
         return time.monotonic() - began
@@ -303,6 +314,10 @@ class Town:
         """Alerts that arrived, of the cluster, or of the site whose prefix is ``who``."""
         messages = [m for m in list(self.listener.messages) if m.topic.startswith(f"{who}/alerts/")]
         return [alert for m in messages if kind in ("", (alert := json.loads(m.payload))["type"])]
+
+
+def _owners(census: Census) -> dict[str, str]:
+    return {camera: seat.standing.host for seat in census.seats for camera in seat.cameras}
 
 
 def _windows(address: str) -> Iterator[tuple[str, float]]:
