@@ -127,7 +127,7 @@ def _draft(checkpoint: Checkpoint, precision: str) -> dict[str, Any]:
     return {
         "schema": "streamwatch.pack/1",
         "name": "videobert-small",
-        "version": "0.3.0",
+        "version": "0.3.1",
         "created": str(date.today()),
         "precision": "fp16" if precision == "fp16" else "int8",
         "size": settings.size,
