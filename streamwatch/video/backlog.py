@@ -63,6 +63,11 @@ class Backlog:
         self._turn.decodes(self._skip_since is None and not idle)
         return self._skip_since is None
 
+    def leave(self, now: float) -> None:
+        """There is no time for this stream: leave out packets from here, until it is its turn."""
+        self._skip_since, self._late_since = now, None
+        self._turn.decodes(False)
+
     def _lateness(self, pts: float, arrival: float) -> float:
         delay = arrival - pts
         stuck = self._skip_since is not None and arrival - self._skip_since > LOST

@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ LOOK = 4.0  # seconds between keyframes that are decoded while nothing moves
 KEPT = 12.0  # seconds of packets kept at most: the GOP of "smart" codecs is longer, and catching up takes its time
 KEPT_BYTES = 8_000_000
 HOLD = 4.0  # seconds that a still picture is held back at most until a keyframe agrees, where sizes alone do not tell
+BRIEF = 1.0  # seconds held back that are decoded however busy the machine is
 JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packet to packet
 BACK = 0.5  # and dts, which should not
 EXACT = 1e-3  # seconds
@@ -60,16 +61,23 @@ class Demand:
     Packets are kept from the last keyframe at or before the newest picture that was handed on. So when motion begins
     everything since LAG before it is decoded, and has its own time. Where sizes alone do not tell, all since the last
     keyframe is. ``live``: packets come when they were sent, so what is handed on later is late. ``quantizer``
-    weighs packets; without it their sizes count.
+    weighs packets; without it their sizes count. ``room()``: whether the machine has time for what was held back.
     """
 
     def __init__(
-        self, decoder: Decoder, stillness: Stillness, live: bool = False, quantizer: Quantizer | None = None
+        self,
+        decoder: Decoder,
+        stillness: Stillness,
+        live: bool = False,
+        quantizer: Quantizer | None = None,
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._decoder = decoder
         self._quantizer = quantizer
         self._live = live
         self._stillness = stillness
+        self._room = room
+        self.refused = False  # whether there was none: what is held back is to be let go, up to the next keyframe
         self._kept: deque[tuple[float, Packet]] = deque(maxlen=100_000)  # never: KEPT comes first
         self._bytes = 0
         self._keyframes: deque[float] = deque(maxlen=100_000)  # pts of those that are kept
@@ -105,7 +113,7 @@ class Demand:
         elif still and self._wait(newest):
             yield from self._repeat(newest - LAG)
         else:
-            yield from self._catch_up()
+            yield from self._go()
 
     def interrupt(self) -> int:
         """Packets were left out before the next one, a keyframe: what is held back would be told late, and of the time
@@ -115,7 +123,8 @@ class Demand:
         lost = sum(pts > known for pts, _ in self._kept)
         while self._kept:
             self._pop()
-        self._torn, self._newest, self._proved = True, None, -math.inf
+        self._torn, self._newest, self._proved, self.refused = True, None, -math.inf, False
+        self._shown = None  # what is there now is to be seen first
         return lost
 
     def _prove(self, packet: Packet, pts: float) -> Iterator[Picture]:
@@ -130,8 +139,8 @@ class Demand:
             while len(self._kept) > 1:
                 self._pop()
         elif not anchored or packet.is_keyframe or self._newest - self._kept[0][0] > HOLD or self._bytes > KEPT_BYTES:
-            yield from self._catch_up()
-            if packet.is_keyframe and self._stillness.state == "still":
+            yield from self._go()
+            if packet.is_keyframe and self._stillness.state == "still" and not self.refused:
                 self._keep(packet, pts)
                 self._torn = True
         yield from self._repeat(min(self._proved, self._newest - self._lag))
@@ -157,6 +166,14 @@ class Demand:
             self._stillness.wake(newest)
             return False
         return True
+
+    def _go(self) -> Iterator[Picture]:
+        """Catch up, unless much is held back and would be told late, or make others late."""
+        assert self._newest is not None
+        if self._newest - self._kept[0][0] > BRIEF and not self._room():
+            self.refused = True
+        else:
+            yield from self._catch_up()
 
     def _catch_up(self) -> Iterator[Picture]:
         """Decode what is kept; what was handed on as still is decoded only for what builds on it."""

@@ -83,6 +83,7 @@ class FfmpegSource:
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
         self._decoder = Decoder(self._stream, opening.tally, opening.deblock)
         self._turn = opening.slots.turns.join()
+        self._backlog = Backlog(self._turn)
 
     @property
     def codec(self) -> str:
@@ -117,30 +118,40 @@ class FfmpegSource:
                 yield picture
 
     def _pictures(self) -> Iterator[Picture]:
-        take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode
-        interrupt: Callable[[], int] = int
-        if self._opening.stillness is not None and not self._undated:
-            context = self._stream.codec_context
-            quantizer = Quantizer(context.extradata) if context.name == "h264" else None
-            demand = Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer)
-            take, interrupt = demand.take, demand.interrupt
-        tally, resumed = self._opening.tally, self._opening.tally.resumed
+        demand, tally = self._demand(), self._opening.tally
+        take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode if demand is None else demand.take
         # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
         slots = self._opening.slots if self._unpaced else Slots(1)
-        seen = time.monotonic()
+        seen, resumed = time.monotonic(), tally.resumed
         for group in self._groups():
             if tally.resumed != resumed:
-                resumed = tally.resumed
-                tally.skipped += interrupt()
+                resumed, seen = tally.resumed, time.monotonic()
+                tally.skipped += 0 if demand is None else demand.interrupt()
             with slots:
-                for packet in group:
+                for number, packet in enumerate(group):
                     for picture in take(packet):
                         yield picture
                         seen = time.monotonic()
                         slots.breathe()  # many pictures come of one packet where what was held back is decoded
+                    if demand is not None and demand.refused:
+                        tally.skipped += demand.interrupt() + len(group) - number - 1
+                        self._backlog.leave(time.monotonic())
+                        break
                     slots.breathe()
             if time.monotonic() - seen > BLIND:
                 raise SourceError(f"{self._opening.url}: {BLIND:.0f} s of packets and not one picture", "invalid")
+
+    def _demand(self) -> Demand | None:
+        """What decides when to decode, if that is not always."""
+        if self._opening.stillness is None or self._undated:
+            return None
+        context = self._stream.codec_context
+        quantizer = Quantizer(context.extradata) if context.name == "h264" else None
+
+        def room() -> bool:
+            return not self._unpaced or self._turn.free(time.monotonic())
+
+        return Demand(self._decoder, self._opening.stillness, self._unpaced, quantizer, room)
 
     def _groups(self) -> Iterator[list[Packet]]:
         """What is to be decoded in one go: each packet as it comes; of what has waited already, up to GROUP."""
@@ -162,7 +173,7 @@ class FfmpegSource:
         """Each packet, None for one that is left out, and whether the next one should be there already; at the end an
         empty one that drains the decoder.
         """
-        opening, backlog = self._opening, Backlog(self._turn)
+        opening, backlog = self._opening, self._backlog
         packets = self._container.demux(self._stream)
         if opening.ring is not None:
             opening.ring.begin(self._codec())
@@ -189,7 +200,7 @@ class FfmpegSource:
             if opening.ring is not None and packet.size:
                 pts = round(time.monotonic() / MILLISECOND) if self._undated else packet.pts
                 opening.ring.add(bytes(packet), pts, packet.is_keyframe)
-            skipped = self._late(packet, backlog)
+            skipped = self._late(packet)
             opening.tally.skipped += skipped
             more = self._unpaced and not skipped and not waited and backlog.late > BEHIND
             yield (None if skipped else packet), more
@@ -206,11 +217,12 @@ class FfmpegSource:
         rate = float(stream.average_rate or 25)
         return Codec(context.name, bytes(context.extradata or b""), time_base, rate)
 
-    def _late(self, packet: Packet, backlog: Backlog) -> bool:
+    def _late(self, packet: Packet) -> bool:
         """Whether the machine is too slow for this packet; a recording and an undated stream can wait."""
         if not self._live or self._undated or packet.pts is None:
             return False
-        skipped, clips, stillness = backlog.skips, self._opening.clips(), self._opening.stillness
+        backlog, clips, stillness = self._backlog, self._opening.clips(), self._opening.stillness
+        skipped = backlog.skips
         idle = stillness is not None and stillness.state == "still"
         pts, arrival = packet.pts * self._decoder.unit, time.monotonic()
         admitted = backlog.admits(pts, packet.is_keyframe, arrival, clips, idle)

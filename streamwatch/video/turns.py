@@ -59,6 +59,12 @@ class Turns:
             self._decoding.add(turn)
             return True
 
+    def free(self, now: float) -> bool:
+        """Whether one more may be decoded that was idle."""
+        with self._lock:
+            self._look(now)
+            return len(self._decoding) < self._room or not self._waiting(now)
+
     def swap(self, turn: "Turn", now: float) -> bool:
         """Whether a camera that is decoded, and has been seen, leaves for those that have waited."""
         with self._lock:
@@ -104,6 +110,10 @@ class Turn:
         """Whether it may be decoded again from here."""
         self._decoding = self._turns.begin(self, now)
         return self._decoding
+
+    def free(self, now: float) -> bool:
+        """Whether it may be decoded, as something moves now."""
+        return self._turns.free(now)
 
     def swap(self, now: float) -> bool:
         """Whether it makes room for another now."""

@@ -189,3 +189,14 @@ def test_it_is_not_let_in_late_though_there_is_room() -> None:
     assert backlog.skips
     turn.others = False
     assert not any(play(backlog, 2, 0.8, start=3.0))
+
+
+def test_it_leaves_when_told_to_and_comes_back_at_a_keyframe() -> None:
+    turn = Crowd()
+    turn.others = False
+    backlog = Backlog(turn)
+    assert all(play(backlog, 1.4, 0.0))
+    backlog.leave(101.4)
+    assert turn.states[-1] is False
+    admitted = [backlog.admits(1.4 + k / 25, k == 15, 101.4 + k / 25, 1) for k in range(30)]
+    assert admitted == [False] * 15 + [True] * 15

@@ -216,6 +216,46 @@ def test_of_what_was_left_out_nothing_is_made_up(play: Path, sure: bool) -> None
     assert lost == (8 if sure else 11)
 
 
+def busy(film: Path, stillness: Stillness) -> tuple[list[Picture], list[int]]:
+    """What is shown of ``film`` by a machine that has no time for what was held back, and is fed from the next keyframe
+    on each time; how many packets were let go each time.
+    """
+    shown: list[Picture] = []
+    lost, waits = [], False
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, Tally()), stillness, True, room=lambda: False)
+        for packet in container.demux(stream):
+            waits = waits and not packet.is_keyframe
+            if not waits:
+                shown += list(demand.take(packet))
+            if demand.refused:
+                waits = True
+                lost.append(demand.interrupt())
+                assert not demand.refused
+    return shown, lost
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_a_machine_without_time_is_not_given_what_was_held_back(play: Path, sure: bool) -> None:
+    stillness: Stillness = Watching((21.5, 25.0)) if sure else Unsure()
+    shown, lost = busy(play, stillness)
+    decoded = [p.pts for p in shown if p.still is None and p.pts is not None]
+    let_go = [pts for pts in decoded if 18.0 < pts < 22.0]
+    assert let_go == []
+    # sizes tell of it at 21.5 s, and LAG before that was still; or the keyframe at 22 s differs from the one at 20 s
+    assert lost == ([9] if sure else [20])
+    assert [pts for pts in decoded if 22.0 <= pts < 23.9][:19] == pytest.approx([22 + k / FPS for k in range(19)])
+    late = [p.late for p in shown if p.still is None and p.pts is not None and p.pts < 30.0]  # the end brings all
+    assert max(late) < 0.5, "nothing old is told"
+
+
+def test_a_machine_without_time_is_given_what_comes(play: Path) -> None:
+    shown, lost = busy(play, Watching((0.0, 99.0)))
+    assert lost == []
+    assert len([p for p in shown if p.still is None]) == 36 * FPS
+
+
 @pytest.mark.parametrize("sure", [True, False])
 def test_a_still_camera_whose_clock_jumps_back_does_not_show_the_past(play: Path, sure: bool) -> None:
     stillness = Unsure()

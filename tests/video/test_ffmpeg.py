@@ -22,6 +22,8 @@ from streamwatch.video import decoder
 from streamwatch.video.ffmpeg import FfmpegSource
 from streamwatch.video.picture import Opening
 from streamwatch.video.slots import Slots
+from streamwatch.video.stillness import Stillness
+from streamwatch.video.turns import Turns
 from tests.video.rtsp import RtspServer, make_film
 
 Serve = Callable[..., RtspServer]
@@ -299,6 +301,42 @@ def test_what_is_paced_or_waited_for_by_nobody_holds_none(film: Path, wait: Call
     assert free(slots)
     pictures.close()
     source.close()
+
+
+class Full(Turns):
+    """A machine that has time for none that was still."""
+
+    def free(self, now: float) -> bool:
+        return False
+
+
+class Acted(Stillness):
+    """Still from 1 to 2.5 s after the first packet."""
+
+    def observe(self, pts: float, size: float, keyframe: bool) -> bool:
+        super().observe(pts, size, keyframe)
+        self.sure, self._first = True, getattr(self, "_first", pts)
+        self.state = "still" if 1.0 <= pts - self._first < 2.5 else "active"
+        return self.state == "still"
+
+
+def test_a_machine_without_time_leaves_out_what_was_held_back_up_to_a_keyframe(serve: Serve, film: Path) -> None:
+    slots = Slots(1)
+    slots.turns = Full()
+    url = SecretUrl(serve(films={"dock": film}).url("dock"))
+    opening = Opening(url, wait=time.sleep, slots=slots, stillness=Acted())
+    source, times = FfmpegSource(opening), []
+    for picture in source:
+        times.append(picture.pts if picture.still is None else None)
+        if opening.tally.resumed and len(times) > 100:
+            break
+    source.close()
+    decoded = [pts for pts in times if pts is not None]
+    hole = [(a, b) for a, b in pairwise(decoded) if b - a > 0.5]
+    assert len(hole) == 1, "from its last picture before the stillness to a keyframe after it"
+    assert opening.tally.skipped > 0
+    assert opening.tally.resumed == 1
+    assert opening.tally.errors == 0
 
 
 def test_motion_jpeg_goes_by_its_arrival(website: str) -> None:

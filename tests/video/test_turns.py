@@ -95,6 +95,21 @@ def test_a_camera_that_is_gone_holds_up_nobody(how: str) -> None:
         assert last.begin(0.1 + GONE)
 
 
+def test_who_was_idle_has_no_place_while_others_wait_for_one() -> None:
+    turns, queue, cameras = crowded()
+    idle, waiting = turns.join(), turns.join()
+    assert idle.free(0.1), "nobody waits yet"
+    assert not waiting.begin(0.2)
+    assert not idle.free(0.3)
+    for camera in cameras[:3]:
+        camera.leave()
+    assert idle.free(0.4), "seven decode, and there is room for eight"
+    idle.decodes(True)
+    assert not turns.join().free(0.5)
+    queue.waited = 0.0
+    assert turns.join().free(1.5)
+
+
 def test_room_comes_back_with_the_processors() -> None:
     turns, queue, cameras = crowded()
     waiting = [turns.join() for _ in range(4)]
