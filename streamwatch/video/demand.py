@@ -170,7 +170,7 @@ class Demand:
     def _go(self) -> Iterator[Picture]:
         """Catch up, unless much is held back and would be told late, or make others late."""
         assert self._newest is not None
-        if self._newest - self._kept[0][0] > BRIEF and not self._room():
+        if self._kept and self._newest - self._kept[0][0] > BRIEF and not self._room():
             self.refused = True
         else:
             yield from self._catch_up()

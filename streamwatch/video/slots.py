@@ -12,7 +12,7 @@ from streamwatch.video.turns import Turns
 __all__ = ["SLOTS", "Slots"]
 
 QUANTUM = 0.1  # seconds after which whoever holds a slot lets those who wait go before
-SMOOTH = 0.05  # weight of the newest wait in that mean
+SMOOTH = 0.05  # weight of the newest wait in the mean of them
 
 
 class Slots:

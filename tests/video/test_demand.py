@@ -216,6 +216,29 @@ def test_of_what_was_left_out_nothing_is_made_up(play: Path, sure: bool) -> None
     assert lost == (8 if sure else 11)
 
 
+class Startled(Watching):
+    """Every keyframe that is looked at shows motion."""
+
+    def compared(self, pts: float, motion: float) -> bool:
+        super().compared(pts, motion)
+        return False
+
+
+def test_a_keyframe_that_is_dated_back_and_shows_motion_ends_nothing(tmp_path: Path) -> None:
+    """It is all that is kept, and looked at."""
+    film = stage_film(tmp_path / "film.mp4", [(16.0, False)], gop=10)
+    stillness, shown = Startled((99.0, 99.0)), 0
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        demand = Demand(Decoder(stream, Tally()), stillness, True)
+        for packet in container.demux(stream):
+            if packet.is_keyframe and packet.pts is not None and packet.pts * packet.time_base > 8:
+                packet.pts -= round(1.5 / packet.time_base)
+            shown += len(list(demand.take(packet)))
+    assert stillness.levels
+    assert shown > 16 / 0.3
+
+
 def busy(film: Path, stillness: Stillness) -> tuple[list[Picture], list[int]]:
     """What is shown of ``film`` by a machine that has no time for what was held back, and is fed from the next keyframe
     on each time; how many packets were let go each time.
