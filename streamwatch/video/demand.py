@@ -123,8 +123,9 @@ class Demand:
         lost = sum(pts > known for pts, _ in self._kept)
         while self._kept:
             self._pop()
+        if self.refused:
+            self._shown = None  # something moved: what is there now is to be seen first
         self._torn, self._newest, self._proved, self.refused = True, None, -math.inf, False
-        self._shown = None  # what is there now is to be seen first
         return lost
 
     def _prove(self, packet: Packet, pts: float) -> Iterator[Picture]:

@@ -214,6 +214,8 @@ def test_of_what_was_left_out_nothing_is_made_up(play: Path, sure: bool) -> None
     known = max(pts for pts in times if pts < 13.2) if sure else 12.0  # a keyframe that agreed
     assert lost == sum(k / FPS > known for k in range(132))
     assert lost == (8 if sure else 11)
+    first = next(p for p in shown if p.pts is not None and p.pts >= 18.0)
+    assert (first.still is not None) == sure, "it is as still as it was, where sizes tell"
 
 
 class Startled(Watching):
