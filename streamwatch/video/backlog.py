@@ -13,6 +13,8 @@ CHUNK = 3.0  # seconds of stream that are decoded at most for a first clip: less
 CAUGHT_UP = 0.5
 LOST = 10.0  # seconds: what seems later than this, or is left out for so long, has another clock now
 JUMP = 1.0  # seconds that pts may run back from packet to packet: B-frames do, by less
+BEHIND = 0.15  # seconds late at which the next packet has come, too, even where B-frames are sent out of order, and
+STEPS = 1.5  # steps from picture to picture where they are not
 TURN = 3  # clips at most while others wait, if no keyframe comes before
 DRIFT = 200e-6  # of a camera's crystal
 
@@ -27,6 +29,8 @@ class Backlog:
         self._turn = Turns().join() if turn is None else turn
         self._least = math.inf  # arrival − pts
         self._pts = -math.inf
+        self._step = math.inf  # seconds from picture to picture
+        self._ordered = True  # whether packets come in the order of their pictures
         self._late_since: float | None = None
         self._late_by = 0.0  # then
         self._begun = -math.inf  # pts at which decoding began
@@ -38,6 +42,11 @@ class Backlog:
     def skips(self) -> bool:
         """Whether packets are left out just now."""
         return self._skip_since is not None
+
+    @property
+    def more(self) -> bool:
+        """Whether the next packet should have come, too."""
+        return self.late > (min(BEHIND, STEPS * self._step) if self._ordered else BEHIND)
 
     def admits(self, pts: float, keyframe: bool, arrival: float, clips: int, idle: bool = False) -> bool:
         """Whether to decode the packet with ``pts`` (seconds) that was read at ``arrival`` (monotonic), when so many
@@ -71,6 +80,8 @@ class Backlog:
     def _lateness(self, pts: float, arrival: float) -> float:
         delay = arrival - pts
         stuck = self._skip_since is not None and arrival - self._skip_since > LOST
+        self._step = pts - self._pts
+        self._ordered = self._ordered and not -JUMP <= self._step <= 0
         jumped = pts < self._pts - JUMP or delay - self._least > LOST
         if delay < self._least or jumped or stuck:
             self._least = delay

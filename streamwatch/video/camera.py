@@ -167,7 +167,8 @@ class Camera:
         """What a still clip repeats may hide that something changed: ``stillness`` has counted that."""
         if not clip.damaged:
             differed = stillness.differed if stillness is not None else 0
-            self._change(self._sight.observe(clip.frames, clip.end, differed != self._differed))
+            frames = clip.frames[-1:] if clip.still == 1.0 else clip.frames  # all are the same one
+            self._change(self._sight.observe(frames, clip.end, differed != self._differed))
             self._differed = differed
 
     def _found(self, now: float) -> None:

@@ -10,6 +10,7 @@ from av.video.stream import VideoStream
 from streamwatch.video.frame import Image
 from streamwatch.video.picture import Picture, Tally
 from streamwatch.video.scale import scale
+from streamwatch.video.slots import Slots
 
 __all__ = ["MAX_PIXELS", "Decoder", "FramePicture", "Packet"]
 
@@ -41,12 +42,13 @@ class FramePicture:
 
 class Decoder:
     """Decodes in the caller's thread: cameras are the parallelism. ``unit``: seconds that packets count time in.
+    ``slots``: those of all threads that decode.
 
     Without ``deblock`` the loop filter of H.264 is left out, of which little is left at the model's size; the error
     lasts until the next keyframe.
     """
 
-    def __init__(self, stream: VideoStream, tally: Tally, deblock: bool = True) -> None:
+    def __init__(self, stream: VideoStream, tally: Tally, deblock: bool = True, slots: Slots | None = None) -> None:
         self._context = stream.codec_context
         self._context.thread_count = 1
         self._context.thread_type = "NONE"
@@ -56,6 +58,7 @@ class Decoder:
         self._time_base = stream.time_base
         self.unit = float(stream.time_base or 1)  # seconds of the packets' times
         self._tally = tally
+        self._slots = slots or Slots(1)
         self._damaged = False  # since the last keyframe
 
     def decode(self, packet: "Packet | None") -> list[FramePicture]:
@@ -63,7 +66,8 @@ class Decoder:
         tally = self._tally
         began = time.thread_time()
         try:
-            frames = self._context.decode(packet)
+            with self._slots.computing():
+                frames = self._context.decode(packet)
         except av.FFmpegError:
             tally.errors += 1
             self._damaged = True

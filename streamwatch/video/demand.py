@@ -15,7 +15,7 @@ from streamwatch.video.picture import Picture
 from streamwatch.video.quantizer import START, Quantizer
 from streamwatch.video.stillness import Stillness
 
-__all__ = ["HOLD", "LAG", "Demand", "StillPicture"]
+__all__ = ["HOLD", "LAG", "RENEW", "Demand", "StillPicture"]
 
 LAG = 0.75  # seconds that a still picture is held back, so that what led to the first sign of motion is decoded too
 STEP = 0.1  # seconds between still pictures: enough for eight samples a second
@@ -23,6 +23,7 @@ LOOK = 4.0  # seconds between keyframes that are decoded while nothing moves
 KEPT = 12.0  # seconds of packets kept at most: the GOP of "smart" codecs is longer, and catching up takes its time
 KEPT_BYTES = 8_000_000
 HOLD = 4.0  # seconds that a still picture is held back at most until a keyframe agrees, where sizes alone do not tell
+RENEW = 8.0  # seconds that one picture stands for at most while nothing moves
 BRIEF = 1.0  # seconds held back that are decoded however busy the machine is
 JUMP = 5.0  # seconds that pts may run back (as B-frames do) or ahead from packet to packet
 BACK = 0.5  # and dts, which should not
@@ -91,6 +92,7 @@ class Demand:
         self._lag = 0.0  # seconds from that keyframe back to the one before
         self._shown: FramePicture | None = None
         self._image: Image | None = None  # what keyframes are compared with, in SIZE
+        self._renewed = -math.inf  # pts of the last keyframe that is shown since
         self._compared = 0  # checksum of the last keyframe that was looked at
 
     def take(self, packet: Packet) -> Iterator[Picture]:
@@ -230,8 +232,9 @@ class Demand:
         self._stillness.differed += checksum != self._compared
         self._compared = checksum
         if np.abs(image.astype(np.int16) - self._image).mean() > FADED:
-            self._image = image
-        self._shown = picture
+            self._image, self._renewed = image, -math.inf
+        if newest - self._renewed >= RENEW:
+            self._shown, self._renewed = picture, newest
         return self._stillness.compared(newest, motion)
 
     def _weigh(self, packet: Packet) -> float:

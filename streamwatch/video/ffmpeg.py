@@ -38,8 +38,7 @@ PROTOCOLS = {
 }
 # Enough to find the codec's parameters; FFmpeg's own defaults wait two seconds longer for the first picture.
 PROBE = {"analyzeduration": "100000", "probesize": "200000"}
-GROUP = 8  # packets decoded in one go
-BEHIND = 0.15  # seconds late at which the next packet has come, too, even where B-frames are sent out of order
+GROUP = 16  # packets read and decoded in one go
 BLIND = 30.0  # seconds that packets may come without one picture: the longest GOP of "smart" codecs, and some
 MILLISECOND = Fraction(1, 1000)  # the unit of times where the stream has none
 AT_ONCE = 0.001  # seconds in which a packet is read that was there already
@@ -81,7 +80,9 @@ class FfmpegSource:
         self._unpaced = self._undated or (self._live and opening.url.scheme in ("rtsp", "rtsps"))
         # datagrams are lost where a socket is full; TCP's grows, and a camera that must wait for it shows as late
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
-        self._decoder = Decoder(self._stream, opening.tally, opening.deblock)
+        # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
+        self._slots = opening.slots if self._unpaced else Slots(1)
+        self._decoder = Decoder(self._stream, opening.tally, opening.deblock, self._slots)
         self._turn = opening.slots.turns.join()
         self._backlog = Backlog(self._turn)
 
@@ -120,8 +121,7 @@ class FfmpegSource:
     def _pictures(self) -> Iterator[Picture]:
         demand, tally = self._demand(), self._opening.tally
         take: Callable[[Packet], Iterable[Picture]] = self._decoder.decode if demand is None else demand.take
-        # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
-        slots = self._opening.slots if self._unpaced else Slots(1)
+        slots = self._slots
         seen, resumed = time.monotonic(), tally.resumed
         for group in self._groups():
             if tally.resumed != resumed:
@@ -156,16 +156,23 @@ class FfmpegSource:
     def _groups(self) -> Iterator[list[Packet]]:
         """What is to be decoded in one go: each packet as it comes; of what has waited already, up to GROUP."""
         group: list[Packet] = []
+        lane = self._slots.lane
         try:
             for packet, more in self._packets():
                 group += [] if packet is None else [packet]
                 if group and (not more or len(group) == GROUP):
+                    lane.leave()
                     yield group
                     group = []
+                elif more:
+                    lane.enter()
         except SourceError:
             if group:
+                lane.leave()
                 yield group
             raise
+        finally:
+            lane.leave()
         if group:
             yield group
 
@@ -202,7 +209,7 @@ class FfmpegSource:
                 opening.ring.add(bytes(packet), pts, packet.is_keyframe)
             skipped = self._late(packet)
             opening.tally.skipped += skipped
-            more = self._unpaced and not skipped and not waited and backlog.late > BEHIND
+            more = self._unpaced and not skipped and not waited and backlog.more
             yield (None if skipped else packet), more
 
     def _gather(self, most: float) -> None:

@@ -200,3 +200,29 @@ def test_it_leaves_when_told_to_and_comes_back_at_a_keyframe() -> None:
     assert turn.states[-1] is False
     admitted = [backlog.admits(1.4 + k / 25, k == 15, 101.4 + k / 25, 1) for k in range(30)]
     assert admitted == [False] * 15 + [True] * 15
+
+
+@pytest.mark.parametrize(("late", "more"), [(0.0, False), (0.05, False), (0.07, True), (0.2, True)])
+def test_the_next_packet_has_come_if_this_one_is_later_than_a_step(late: float, more: bool) -> None:
+    backlog = Backlog()
+    play(backlog, 1, 0.0)
+    play(backlog, 1, late, start=1.0)
+    assert backlog.more == more
+
+
+@pytest.mark.parametrize(("late", "more"), [(0.1, False), (0.2, True)])
+def test_where_b_frames_come_out_of_order_it_must_be_later(late: float, more: bool) -> None:
+    backlog = Backlog()
+    for k in (0, 3, 1, 2, 6, 4, 5):
+        backlog.admits(k / 25, k == 0, 100 + k / 25, 0)
+    play(backlog, 1, late, start=7 / 25)
+    assert backlog.more == more
+
+
+def test_a_clock_that_jumps_back_is_not_taken_for_b_frames() -> None:
+    backlog = Backlog()
+    play(backlog, 5, 0.0)
+    for k in range(25):
+        backlog.admits(k / 25, k == 0, 105 + k / 25, 5)
+    play(backlog, 1, 5.0 + 0.1, start=1.0)
+    assert backlog.more

@@ -13,7 +13,7 @@ from streamwatch.activity import level
 from streamwatch.secret import SecretUrl
 from streamwatch.video.camera import read_clips
 from streamwatch.video.decoder import Decoder
-from streamwatch.video.demand import HOLD, KEPT, LAG, LOOK, Demand
+from streamwatch.video.demand import HOLD, KEPT, LAG, LOOK, RENEW, Demand
 from streamwatch.video.frame import Clip
 from streamwatch.video.picture import Picture, Tally
 from streamwatch.video.sight import Sight
@@ -216,6 +216,16 @@ def test_of_what_was_left_out_nothing_is_made_up(play: Path, sure: bool) -> None
     assert lost == (8 if sure else 11)
     first = next(p for p in shown if p.pts is not None and p.pts >= 18.0)
     assert (first.still is not None) == sure, "it is as still as it was, where sizes tell"
+
+
+def test_a_picture_stands_for_a_still_scene_for_a_while_and_not_for_ever(tmp_path: Path) -> None:
+    film = stage_film(tmp_path / "film.mp4", [(40.0, False)])
+    stills = [p for p in pictures(film, Unsure(), Tally(), live=True) if p.still is not None]
+    begins = [b.pts for a, b in pairwise(stills) if a.still is not b.still and b.pts is not None]
+    assert len(begins) >= 3
+    steps = [b - a for a, b in pairwise(begins)]
+    assert min(steps) >= RENEW - 0.2
+    assert max(steps) <= RENEW + 2.0 + 0.2, "the next keyframe after it"
 
 
 class Startled(Watching):

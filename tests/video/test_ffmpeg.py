@@ -273,7 +273,7 @@ def free(slots: Slots) -> bool:
     had = threading.Event()
 
     def want() -> None:
-        with slots:
+        with slots.computing():
             had.set()
 
     threading.Thread(target=want, daemon=True).start()
