@@ -12,10 +12,13 @@ from streamwatch.evaluation import Evaluation
 from streamwatch.rules.alert import Alert
 from streamwatch.rules.order import Acknowledge, Order, Snoozed
 
-__all__ = ["Orders"]
+__all__ = ["STOPPED", "Answer", "Orders"]
 
 log = logging.getLogger(__name__)
 
+Answer = Callable[[Mapping[str, object]], None]
+
+STOPPED = "stopped before it could be carried out"
 _LIMIT = 5.0  # s for the rules thread to answer
 
 
@@ -32,7 +35,7 @@ class Orders:
         self,
         evaluation: Evaluation,
         cameras: Collection[str],
-        answer: Callable[[Mapping[str, object]], None] = lambda document: None,
+        answer: Answer = lambda document: None,
         show: Callable[[Sequence[Snoozed]], None] = lambda snoozes: None,
     ) -> None:
         self.degraded: Sequence[str] = ()  # a line a snooze in force, for /readyz
@@ -52,12 +55,19 @@ class Orders:
                 raise OrderError("the rules thread does not answer") from None
             return done.result(_LIMIT)  # it began that very moment
 
-    def request(self, order: Order) -> None:
-        """Have ``order`` carried out soon. From any thread; never blocks."""
+    def request(self, order: Order, answer: Answer | None = None) -> None:
+        """Have ``order`` carried out soon. From any thread; never blocks. ``answer``, if given, hears of it in the
+        place of who hears of all others.
+        """
+        tell = answer or self._answer
         try:
-            self._give(order).add_done_callback(lambda done: self._settle(order, done))
+            self._give(order).add_done_callback(lambda done: tell(_outcome(order, done)))
         except OrderError as error:
-            self._tell(order, str(error))
+            tell(_document(order, str(error)))
+
+    def refuse(self, order: Order, why: str) -> None:
+        """Answer that ``order`` was not carried out, and ``why``."""
+        self._answer(_document(order, why))
 
     def _on_snoozes(self, snoozes: Sequence[Snoozed]) -> None:
         moments = [datetime.fromtimestamp(held.until, UTC).isoformat(timespec="seconds") for held in snoozes]
@@ -69,20 +79,22 @@ class Orders:
             raise OrderError(f"no camera is named {order.camera!r}{nearest(order.camera, list(self._cameras))}")
         return self._evaluation.order(order)
 
-    def _settle(self, order: Order, done: "Future[tuple[Alert, ...]]") -> None:
-        if done.cancelled():
-            self._tell(order, "stopped before it could be carried out")
-        else:
-            error = done.exception()
-            self._tell(order, None if error is None else str(error))
 
-    def _tell(self, order: Order, error: str | None) -> None:
-        what = "acknowledge" if isinstance(order, Acknowledge) else "snooze"
-        fields = {("for" if name == "span" else name): value for name, value in asdict(order).items()}
-        document: dict[str, object] = {"order": what, **fields, "done": error is None}
-        if error is None:
-            log.info("%s", order)
-        else:
-            log.warning("%s is refused: %s", order, error)
-            document["error"] = error
-        self._answer(document)
+def _outcome(order: Order, done: "Future[tuple[Alert, ...]]") -> Mapping[str, object]:
+    if done.cancelled():
+        return _document(order, STOPPED)
+    error = done.exception()
+    return _document(order, None if error is None else str(error))
+
+
+def _document(order: Order, error: str | None) -> Mapping[str, object]:
+    """What is answered, and logged."""
+    what = "acknowledge" if isinstance(order, Acknowledge) else "snooze"
+    fields = {("for" if name == "span" else name): value for name, value in asdict(order).items()}
+    document: dict[str, object] = {"order": what, **fields, "done": error is None}
+    if error is None:
+        log.info("%s", order)
+    else:
+        log.warning("%s is refused: %s", order, error)
+        document["error"] = error
+    return document

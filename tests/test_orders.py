@@ -88,6 +88,17 @@ def test_a_request_is_answered(stage: Stage) -> None:
     assert str(typo["error"]).startswith("no camera is named 'dok'; did you mean 'dock'")
 
 
+def test_who_asks_may_hear_the_answer_in_the_place_of_all_others(stage: Stage) -> None:
+    heard: list[Mapping[str, object]] = []
+    stage.orders.request(Acknowledge("01J"), heard.append)
+    stage.orders.request(Snooze("fight", "dok", span=60.0), heard.append)
+    wait_for(lambda: len(heard) == 2)
+    assert ({found["done"] for found in heard}, stage.answers) == ({False}, [])
+    stage.orders.refuse(Acknowledge("01J", "Ann"), "nobody is there")
+    (answer,) = stage.answers
+    assert (answer["id"], answer["by"], answer["done"], answer["error"]) == ("01J", "Ann", False, "nobody is there")
+
+
 def test_a_snooze_is_shown_counted_and_over_again(stage: Stage) -> None:
     wait_for(lambda: stage.shown == [()])
     stage.orders(Snooze("fight", None, span=600.0))

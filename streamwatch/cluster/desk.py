@@ -1,59 +1,70 @@
-"""What waits at the site for the next report of a host."""
+"""What waits at the site for the next report of a host: acknowledgements that are its own, and whatever makes its
+snoozes those of the site.
+"""
 
 import threading
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
+from streamwatch.cluster.acknowledgements import MOST
 from streamwatch.cluster.report import Numbered
-from streamwatch.rules.order import Acknowledge, Order, Snooze
+from streamwatch.rules.order import Acknowledge, Order, Snooze, Snoozed
 
-__all__ = ["Desk"]
+__all__ = ["SNOOZES", "Desk"]
 
-ORDERS = 256  # that wait for one host; the oldest are given up
+SNOOZES = 128  # orders about them that wait for one host; the others wait until it has these
+OVER = 0.0  # UTC s; to snooze until then is to end it
 
 
 class Desk:
-    """Orders by host, numbered; they wait until the host has them. One that comes, or begins again, is given the
-    snoozes that last, too. Any thread.
+    """Orders by host, numbered; they wait until the host has them. Any thread.
+
+    ``in_force`` are the site's snoozes. A host that has others is ordered to have these, whether it was away when they
+    came or went, or the site has begun again and knows of none.
     """
 
     def __init__(self) -> None:
+        self.in_force: Sequence[Snoozed] = ()
         self._orders: dict[str, deque[Numbered]] = {}
-        self._snoozes: dict[tuple[str | None, str | None], Snooze] = {}  # by rule and camera
-        self._boots: dict[str, int] = {}
         self._last = 0
         self._lock = threading.Lock()
 
-    def give(self, order: Order, hosts: Iterable[str], at: float) -> None:
-        """Have ``hosts`` carry out ``order``, given at ``at`` (UTC s)."""
+    def ask(self, host: str, order: Acknowledge, at: float) -> int:
+        """Have ``host`` carry out ``order``, given at ``at`` (UTC s); its number."""
         with self._lock:
-            if not isinstance(order, Acknowledge):
-                until = order.until if order.until is not None else at + (order.span or 0.0)
-                order = self._snoozes[order.rule, order.camera] = replace(order, until=until, span=None)
-            for host in hosts:
-                self._put(host, order, at)
+            return self._put(host, order, at)
 
-    def take(self, host: str, boot: int, done: int, at: float) -> tuple[Numbered, ...]:
-        """What this life of ``host`` has not carried out; it has all up to number ``done``."""
+    def take(self, host: str, done: int, held: Sequence[Snoozed] | None, at: float) -> tuple[Numbered, ...]:
+        """What ``host``, which has all up to number ``done``, is to carry out. Snoozed there is what is ``held``; None:
+        it has other rules than the site, and may not know what a snooze is about.
+        """
         with self._lock:
-            self._snoozes = {key: held for key, held in self._snoozes.items() if (held.until or 0.0) > at}
             waiting = [numbered for numbered in self._orders.pop(host, ()) if numbered[0] > done]
-            if self._boots.get(host) != boot:
-                self._boots[host] = boot
-                told = [order for _, order in waiting]
-                for order in dict.fromkeys((*self._snoozes.values(), *told)):
+            if waiting:
+                self._orders[host] = deque(waiting, maxlen=MOST + SNOOZES)
+            if held is not None and not any(isinstance(order, Snooze) for _, order in waiting):
+                for order in islice(_changes(held, self.in_force, at), SNOOZES):
                     self._put(host, order, at)
-            elif waiting:
-                self._orders[host] = deque(waiting, maxlen=ORDERS)
             return tuple(self._orders.get(host, ()))
 
     def forget(self, host: str) -> None:
         """It is gone: what is open there has ended."""
         with self._lock:
             self._orders.pop(host, None)
-            self._boots.pop(host, None)
 
-    def _put(self, host: str, order: Order, at: float) -> None:
+    def _put(self, host: str, order: Order, at: float) -> int:
         self._last = max(self._last + 1, int(at * 1000))  # rises from one site to the next, too
-        self._orders.setdefault(host, deque(maxlen=ORDERS)).append((self._last, order))
+        self._orders.setdefault(host, deque(maxlen=MOST + SNOOZES)).append((self._last, order))
+        return self._last
+
+
+def _changes(held: Sequence[Snoozed], wanted: Sequence[Snoozed], at: float) -> Iterator[Snooze]:
+    """What makes ``wanted`` of ``held``, but for what is over by then anyway."""
+    there = {(one.rule, one.camera): one.until for one in held if one.until > at}
+    here = {(one.rule, one.camera): one for one in wanted if one.until > at}
+    for rule, camera in there.keys() - here.keys():
+        yield Snooze(rule, camera, until=OVER)
+    for place, one in here.items():
+        if there.get(place) != one.until:
+            yield Snooze(one.rule, one.camera, until=one.until, by=one.by, note=one.note)

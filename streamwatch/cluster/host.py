@@ -9,14 +9,15 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from streamwatch import __version__
 from streamwatch.cameras import CameraThreads
+from streamwatch.cluster.acknowledgements import MOST
 from streamwatch.cluster.ration import cores
-from streamwatch.cluster.report import Picture, Row, Welcome
+from streamwatch.cluster.report import Answered, Numbered, Picture, Row, Welcome
 from streamwatch.cluster.scorer import Call, SharedModel
 from streamwatch.config import Config
 from streamwatch.delivery import Delivery
@@ -37,6 +38,7 @@ from streamwatch.orders import Orders
 from streamwatch.plan import zones_of
 from streamwatch.rules.book import RuleBook, Share
 from streamwatch.rules.camera import GONE
+from streamwatch.rules.order import Acknowledge, Snoozed
 from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.sinks.outbox import expose
 from streamwatch.sinks.reserve import Reserve
@@ -56,7 +58,6 @@ log = logging.getLogger(__name__)
 FOLDER = "hosts"  # below the data folder, a folder for each
 ROWS = 20_000  # detections that wait for the site: of a hundred cameras for a minute or two
 PICTURES = 16
-ANSWERS = 64
 TEND = 10.0  # seconds between looks at the disk's reserve
 FOLLOW = 1.0  # seconds, twice, for the rules thread to take new rules: the link's thread waits, and tells nothing then
 SETTLED = 3.0  # seconds after which nothing counts anything of a camera that was let go
@@ -91,7 +92,8 @@ class Host:
         self.states: dict[str, str] = {}
         self.rows: deque[Row] = deque(maxlen=ROWS)
         self.pictures: deque[Picture] = deque(maxlen=PICTURES)
-        self.answers: deque[Mapping[str, object]] = deque(maxlen=ANSWERS)
+        self.snoozes: Sequence[Snoozed] = ()
+        self.answers: deque[Answered] = deque(maxlen=MOST)
         self._died = died
         self._known = {camera.name: camera for camera in config.cameras}
         self._leaving: dict[str, tuple[int, Worker]] = {}  # their threads have not ended yet
@@ -123,7 +125,7 @@ class Host:
         scores = open_score_log(config, self.metrics)
         self.evaluation = Evaluation(book, self.evidence.deliver, self.metrics, self.now, scores)
         self.evaluation.end(self.spool.left_open())
-        self.orders = Orders(self.evaluation, self._known, self.answers.append)
+        self.orders = Orders(self.evaluation, self._known, show=self._on_snoozes)
         self._put_in_force(welcome.rules)
         spent = time.thread_time if self.model.provider == "cpu" else time.perf_counter
         self._inference = Inference(self.model, zones, self.metrics, self.now, spent)
@@ -206,6 +208,12 @@ class Host:
             if (name := self._gone.popleft()[1]) not in self.held:
                 self.metrics.forget(name)
 
+    def obey(self, numbered: Numbered) -> None:
+        """Carry out an order. An acknowledgement is answered; a snooze was by the site."""
+        number, order = numbered
+        heard = isinstance(order, Acknowledge)
+        self.orders.request(order, (lambda document: self.answers.append((number, document))) if heard else None)
+
     def leases(self) -> dict[str, int]:
         """Camera → term of what is read, or was until a moment ago."""
         return {**{name: term for name, (term, _) in self._leaving.items()}, **self.held}
@@ -268,6 +276,9 @@ class Host:
                 self.metrics.cluster_rows_dropped.inc()
             self.rows.append(row)
         self.evaluation.put(row)
+
+    def _on_snoozes(self, snoozes: Sequence[Snoozed]) -> None:
+        self.snoozes = snoozes
 
     def _show(self, camera: str, rule: str, jpeg: bytes) -> None:
         self.pictures.append(Picture(camera, rule, jpeg))

@@ -74,10 +74,15 @@ class Incidents:
         """Those on which one is open."""
         return frozenset(one.alert.camera for one in list(self._open.values()))
 
-    def camera(self, incident: str) -> str | None:
-        """Where the open ``incident`` is."""
+    def host(self, incident: str) -> str | None:
+        """Who goes on with the open ``incident``, if that is known."""
         one = self._open.get(incident)
-        return None if one is None else one.alert.camera
+        return None if one is None else one.host
+
+    def is_open(self, incident: str) -> bool:
+        """Whether some host has it; one that was just told of counts, so this waits while alerts are stored."""
+        with self._lock:
+            return incident in self._open
 
     def adopt(self, alert: Alert) -> None:
         """An earlier site left it open; its host will say that it goes on with it, if it does."""

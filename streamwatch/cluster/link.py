@@ -102,7 +102,7 @@ class Link:
             self._spool_fails(error)
             going, behind = {}, True
         report = Report(
-            standing, host.rules_hash, waiting, rows, states, pictures, answers, going, behind, self._done
+            standing, host.rules_hash, waiting, rows, states, pictures, answers, going, behind, self._done, host.snoozes
         )  # fmt: skip
         try:
             reply = self._call(report)
@@ -175,7 +175,7 @@ class Link:
         for number, order in reply.orders:
             if number > self._done:
                 self._done = number
-                host.orders.request(order)
+                host.obey((number, order))
 
 
 def _taken(waiting: deque[T], most: int) -> list[T]:

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamwatch.models.detection import CameraState, Detection, Gap
-from streamwatch.rules.order import Order
+from streamwatch.rules.order import Order, Snoozed
 from streamwatch.rules.rule import Rule
 from streamwatch.sinks.outbox import Entry
 
-__all__ = ["Numbered", "Picture", "Reply", "Report", "Row", "Standing", "Welcome"]
+__all__ = ["Answered", "Numbered", "Picture", "Reply", "Report", "Row", "Standing", "Welcome"]
 
 Row = Detection | Gap | CameraState
 Numbered = tuple[int, Order]
+Answered = tuple[int, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ class Picture:
 class Report:
     """What a host tells: ``alerts`` that it has in its spool, ``rows`` for rules across cameras, new ``states``.
 
-    ``rules`` is the hash of those in force there. ``answers`` are what became of orders, ``done`` the number of the
-    last one that it has. ``going`` maps incident → camera of what is open there and all of it taken by the site;
-    ``behind``: more waits in the spool than is told here.
+    ``rules`` is the hash of those in force there. ``answers`` are what became of acknowledgements, by the order's
+    number, ``done`` the number of the last order that it has. ``going`` maps incident → camera of what is open there
+    and all of it taken by the site; ``behind``: more waits in the spool than is told here. ``snoozes`` are those in
+    force there.
     """
 
     standing: Standing
@@ -60,10 +62,11 @@ class Report:
     rows: Sequence[Row] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     pictures: Sequence[Picture] = ()
-    answers: Sequence[Mapping[str, object]] = ()
+    answers: Sequence[Answered] = ()
     going: Mapping[str, str] = field(default_factory=dict)
     behind: bool = False
     done: int = 0
+    snoozes: Sequence[Snoozed] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ It sees detections and alerts, never a picture but the snapshots that it publish
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
+from streamwatch.cluster.acknowledgements import Acknowledgements
 from streamwatch.cluster.census import Census, targets
 from streamwatch.cluster.desk import Desk
 from streamwatch.cluster.incidents import Incidents
@@ -23,11 +24,11 @@ from streamwatch.health import Health, Watched
 from streamwatch.http import HttpServer, read_token
 from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Gap
-from streamwatch.orders import Orders
+from streamwatch.orders import STOPPED, Orders
 from streamwatch.plan import draw_plan, published
 from streamwatch.reload import Reload
 from streamwatch.rules.book import RuleBook, Share
-from streamwatch.rules.order import Acknowledge, Order
+from streamwatch.rules.order import Order, Snooze, Snoozed
 from streamwatch.rules.rule import Rule, hash_of
 from streamwatch.sinks.broker import EmbeddedBroker
 from streamwatch.sinks.mqtt import MqttSink
@@ -59,7 +60,7 @@ class Site:
         self._died = died
         self._states = dict.fromkeys((camera.name for camera in config.cameras), "connecting")
         self._lock = threading.Lock()  # the roster's
-        self._desk = Desk()
+        self._desk, self._noted = Desk(), Acknowledgements()
         self._disabled = {camera.name for camera in config.cameras if not camera.enabled}
         self._counted: dict[str, int] = {}  # leases, by reason
         self._tended = time.monotonic()
@@ -91,7 +92,7 @@ class Site:
         book = RuleBook(plan.rules, salt=self.outbox.instance, share=Share.ACROSS)
         self.evaluation = Evaluation(book, self.delivery.deliver, metrics, time.time)
         self._part_left_open(plan.rules)
-        self.orders = Orders(self.evaluation, self._states, self.sink.answer, self.sink.snoozed)
+        self.orders = Orders(self.evaluation, self._states, self.sink.answer, self._on_snoozes)
         self.reload = Reload(config, plan, self.evaluation, metrics, self._on_reloaded)
         self.rules_worker = Worker("rules", self.evaluation.run, self._died)
         self.sink_worker = Worker("sink:mqtt", self.sink.run, self._died)
@@ -135,6 +136,8 @@ class Site:
     def stop(self) -> list[str]:
         """Once the hosts have gone: end what is open, drain, close; who did not end in time."""
         late = end_worker(self.roster_worker, JOIN["roster"])
+        for order in self._noted.close():
+            self.orders.refuse(order, STOPPED)
         late += end_worker(self.rules_worker, JOIN["rules"])
         late += end_worker(self.sink_worker, JOIN["sinks"])
         late += end_worker(self.http_worker, JOIN["http"])
@@ -154,6 +157,9 @@ class Site:
     def report(self, report: Report) -> Reply:
         """Take what a host tells; what cannot be kept must be told again."""
         standing, host = report.standing, report.standing.host
+        for number, answer in report.answers:
+            if self._noted.answer(number):
+                self.sink.answer(answer)
         heard = self._seating.hear(report, time.monotonic(), time.time())
         if heard.outdated:
             return Reply(kept=heard.kept)
@@ -167,13 +173,11 @@ class Site:
                 self.sink.status(camera, state)
         for picture in report.pictures:
             self.sink.snapshot(picture.camera, picture.rule, picture.jpeg)
-        for answer in report.answers:
-            if answer["order"] == "acknowledge":
-                self.sink.answer(answer)
-        rules = self.reload.rules
-        orders = self._desk.take(host, standing.boot, report.done, time.time())
-        off = frozenset(self._disabled & heard.cameras.keys())
+        for order in self._noted.claim(lambda order: self.incidents.host(order.id) == host):
+            self._noted.ask(host, self._desk.ask(host, order, time.time()), order)
+        off, rules = frozenset(self._disabled & heard.cameras.keys()), self.reload.rules
         changed = None if hash_of(rules) == report.rules else rules
+        orders = self._desk.take(host, report.done, report.snoozes if changed is None else None, time.time())
         return Reply(heard.cameras, off, changed, orders, heard.draining, heard.kept)
 
     def _may_tell(self, host: str, camera: str, at: float) -> bool:
@@ -196,15 +200,15 @@ class Site:
         self.sink.enabled(camera, enabled)
 
     def on_order(self, order: Order) -> None:
-        """Acknowledge where the incident is; snooze everywhere."""
-        if isinstance(order, Acknowledge) and (camera := self.incidents.camera(order.id)) is not None:
-            owner = self.roster.owner(camera)
-            if owner is not None:
-                self._desk.give(order, [owner], time.time())
-                return
-        if not isinstance(order, Acknowledge):
-            self._desk.give(order, [seat.standing.host for seat in self.census().seats], time.time())
-        self.orders.request(order)
+        """Acknowledge where the incident is; snooze here, hosts follow. Never blocks."""
+        if isinstance(order, Snooze):
+            self.orders.request(order)
+        elif not self._noted.add(order):
+            self.orders.refuse(order, "too many were not answered yet, or the site stops; try again")
+
+    def _on_snoozes(self, snoozes: Sequence[Snoozed]) -> None:
+        self._desk.in_force = snoozes
+        self.sink.snoozed(snoozes)
 
     def _part_left_open(self, rules: tuple[Rule, ...]) -> None:
         """What an earlier site left open: hosts go on with theirs, those across cameras end."""
@@ -222,6 +226,8 @@ class Site:
             for one in self._seating.tick(now, time.time()):
                 log.error("host %s is lost: %d cameras go to others", one.host, len(one.cameras))
                 self._on_lost(one, None)
+            for order in self._noted.claim(lambda order: not self.incidents.is_open(order.id)):
+                self.orders.request(order)  # of an incident across cameras, or of none
             self._count()
             self.reload.turn()
             if now - self._tended >= TEND:
@@ -230,6 +236,8 @@ class Site:
 
     def _on_lost(self, lost: Lost, standing: Standing | None) -> None:
         self._desk.forget(lost.host)
+        for order in self._noted.lose(lost.host):
+            self.orders.refuse(order, f"host {lost.host} is gone, and what was open there has ended")
         if standing is not None:
             log.warning("host %s %s", lost.host, "leaves" if standing.leaving else "began again")
         for camera in lost.cameras:

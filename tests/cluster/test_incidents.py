@@ -67,7 +67,8 @@ def test_a_host_speaks_for_its_cameras_and_ends_what_it_began(shelf: Shelf) -> N
     assert (shelf.kept, value(metrics, "cluster_alerts_refused_total")) == ([], 1)
     running.take("north", entries(NEW), 0.0)
     assert running.cameras == {"dock"}
-    assert (running.camera(NEW.id), running.camera("none")) == ("dock", None)
+    assert (running.host(NEW.id), running.host("none")) == ("north", None)
+    assert (running.is_open(NEW.id), running.is_open("none")) == (True, False)
     running.take("south", entries(END), 0.0)  # it is known here: whoever began it may end it
     assert shelf.kept == [NEW, END]
 

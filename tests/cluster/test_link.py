@@ -13,7 +13,7 @@ from streamwatch.cluster.link import Link, _put_back
 from streamwatch.cluster.report import Picture, Reply
 from streamwatch.models.detection import Gap
 from streamwatch.rules.alert import AlertType
-from streamwatch.rules.order import Acknowledge
+from streamwatch.rules.order import Acknowledge, Snooze
 from streamwatch.rules.rule import hash_of
 from tests.cluster.answering import RULES, Answering, linked, lonely, soon
 from tests.rules.play import rules
@@ -126,17 +126,19 @@ def test_it_begins_nothing_more_once_it_has_ended(host: Host, site: Answering) -
 def test_an_order_is_carried_out_once_and_its_answer_is_told_though_the_site_was_away(
     host: Host, site: Answering, run: Link
 ) -> None:
-    order = Acknowledge("01X")
-    site.reply = Reply(orders=((7, order),))
+    """But of a snooze, which all hosts are told, the site answers."""
+    orders = (6, Snooze("calm", None, span=60.0)), (7, Acknowledge("01X"))
+    site.reply = Reply(orders=orders)
     soon(lambda: site.reports and site.reports[-1].done == 7, "that it has it")
     site.reply = None
-    host.answers.append({"order": "acknowledge", "id": "another"})
+    host.answers.append((8, {"order": "acknowledge", "id": "another"}))
     host.pictures.append(Picture("cam-0", "fall", b"jpeg"))
     time.sleep(1.5)
-    site.reply = Reply(orders=((7, order),))
+    site.reply = Reply(orders=orders)
     soon(lambda: any(report.pictures for report in site.reports), "the picture")
-    told = [answer["id"] for report in site.reports for answer in report.answers]
-    assert sorted(map(str, told)) == ["01X", "another"]
+    told = [(number, answer["id"]) for report in site.reports for number, answer in report.answers]
+    assert sorted(told) == [(7, "01X"), (8, "another")]
+    assert host.orders.degraded
 
 
 def test_its_reports_are_numbered(host: Host, site: Answering, run: Link) -> None:

@@ -22,7 +22,7 @@ def test_a_report_arrives_as_it_was_sent() -> None:
     entry = Entry(3, make_alert(), 2.0)
     rows = (row(1), Gap("dock", 1.0), CameraState("dock", "offline", 1.0))
     report = Report(
-        standing, "ab", (entry,), rows, {"dock": "online"}, (Picture("dock", "fall", b"jpeg"),), ({"a": 1},)
+        standing, "ab", (entry,), rows, {"dock": "online"}, (Picture("dock", "fall", b"jpeg"),), ((5, {"a": 1}),)
     )
     assert pickle.loads(pickle.dumps(report)) == report
 

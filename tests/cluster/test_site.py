@@ -10,51 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamwatch.cluster.site import Site
-from streamwatch.worker import Worker
-from tests.cluster.stage import RULES, Member, configure, synthetic, wait_for
-from tests.sinks.stage import Listener
-
-
-class Stage:
-    """A site, its hosts by name, and somebody who listens at its broker."""
-
-    def __init__(self, folder: Path, count: int, rules: str = RULES) -> None:
-        self.config = configure(folder, synthetic(count), rules)
-        self.site = self._site()
-        self.members: dict[str, Member] = {}
-        self.listener = Listener(self.config.mqtt.port)
-
-    def _site(self) -> Site:
-        def died(worker: Worker) -> None:
-            raise AssertionError(worker.trace)
-
-        site = Site(self.config, died)
-        site.start()
-        return site
-
-    def host(self, name: str) -> Member:
-        self.members[name] = Member(name, self.site)
-        return self.members[name]
-
-    def reading(self) -> dict[str, set[str]]:
-        return {name: set(member.host.cameras.spent()) for name, member in self.members.items()}
-
-    def online(self, *cameras: str) -> bool:
-        return all(self.site.census().states[camera] == "online" for camera in cameras or self.config_cameras())
-
-    def config_cameras(self) -> list[str]:
-        return [camera.name for camera in self.config.cameras]
-
-    def told(self, kind: str = "") -> list[dict[str, object]]:
-        said = [alert for alert in self.listener.alerts() if "type" in alert]  # else it is an acknowledgement
-        return [alert for alert in said if kind in ("", alert["type"])]
-
-    def close(self) -> None:
-        for member in list(self.members.values()):
-            member.leave()
-        self.site.stop()
-        self.listener.close()
+from tests.cluster.stage import RULES, Member, Stage, gapless, incidents, wait_for
 
 
 @pytest.fixture
@@ -72,16 +28,6 @@ def stage(stack: ExitStack, folder: Path, count: int = 4, rules: str = RULES) ->
 def get(port: int, page: str) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=10) as answer:
         return str(answer.read().decode())
-
-
-def incidents(all_of: Stage, kind: str, rule: str = "anything") -> dict[str, str]:
-    """Camera → the id of its newest incident of which that was told."""
-    return {str(alert["camera"]): str(alert["id"]) for alert in all_of.told(kind) if alert["rule"] == rule}
-
-
-def gapless(all_of: Stage) -> bool:
-    sequences = [alert["sequence"] for alert in all_of.told()]
-    return sequences == list(range(1, len(sequences) + 1))
 
 
 @pytest.mark.timeout(120)
@@ -175,10 +121,7 @@ def test_a_site_that_begins_again_ends_what_a_host_left_that_has_gone_meanwhile(
     a, b = all_of.host("a"), all_of.host("b")
     wait_for(lambda: len(incidents(all_of, "new")) == 4 and a.host.held and b.host.held, "an incident on each camera")
     mine, before = set(a.host.held), incidents(all_of, "new")
-    a.cut = b.cut = True
-    all_of.site.stop()
-    all_of.site = all_of._site()
-    b.join(all_of.site)
+    all_of.begin_again()
     b.cut = False
 
     def left() -> set[str]:

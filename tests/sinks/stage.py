@@ -160,6 +160,11 @@ class Listener:
     def sequences(self) -> list[int]:
         return [alert["sequence"] for alert in self.alerts()]
 
+    @property
+    def connected(self) -> bool:
+        """Whether a broker is there now."""
+        return self._client.is_connected()
+
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LIMIT)
 
