@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PERIOD = 0.5  # seconds between reports; an alert does not wait for that
+GLANCE = 0.1  # seconds until one that waits for an alert sees that it is to stop
 RETRY = 1.0  # seconds between attempts while the site is away
 MEASURE = 5.0  # seconds
 ALERTS = 200  # in one report
@@ -77,7 +78,11 @@ class Link:
         if self._away or self._patient:
             stop.wait(seconds)
             return self._pending(0.0)
-        return self._pending(seconds)
+        due = time.monotonic() + seconds
+        while not (found := self._pending(max(0.0, min(GLANCE, due - time.monotonic())))):
+            if stop.is_set() or self._patient or time.monotonic() >= due:
+                break
+        return found
 
     def _pending(self, seconds: float) -> Sequence[Entry]:
         try:

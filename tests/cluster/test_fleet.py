@@ -68,6 +68,7 @@ def test_a_node_is_lost_while_the_site_begins_again(town: "Town") -> None:
     town.lose_unseen("node-1")
     town.settle()
     assert set(town.owners().values()) == {"node-2", "node-3"}
+    town.begin_node("node-1")
     wait_for(lambda: not before & open_on(town, mine), "nothing stays open that nobody watches", 40.0)
     town.give_back("node-1")
     assert gaps(town) == []

@@ -141,6 +141,16 @@ def test_an_order_is_carried_out_once_and_its_answer_is_told_though_the_site_was
     assert host.orders.degraded
 
 
+def test_it_ends_without_waiting_for_its_next_report(
+    host: Host, site: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwatch.cluster.link.PERIOD", 9.0)
+    with linked(host, site):
+        soon(lambda: site.reports, "a report")
+        began = time.monotonic()
+    assert time.monotonic() - began < 5.0
+
+
 def test_its_reports_are_numbered(host: Host, site: Answering, run: Link) -> None:
     soon(lambda: len(site.reports) >= 3, "reports")
     turns = [report.standing.turn for report in site.reports]

@@ -218,10 +218,15 @@ class Town:
         self.kill_site()
         self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
 
-    def give_back(self, name: str) -> float:
-        """A node of that name again; seconds until it reads cameras."""
-        began = time.monotonic()
+    def begin_node(self, name: str) -> None:
+        """A node of that name again, on which no host was begun yet."""
         self.nodes[name] = add_node(self._cluster, name)
+
+    def give_back(self, name: str) -> float:
+        """A node of that name again, unless it has begun; seconds until it reads cameras."""
+        began = time.monotonic()
+        if name not in self.nodes:
+            self.begin_node(name)
 
         def reads() -> bool:
             self.fleet.populate()
