@@ -14,7 +14,7 @@ from streamwatch.cli.outcome import EXIT_FAILED, fail
 if TYPE_CHECKING:
     from streamwatch.training.manifest import Manifest
 
-__all__ = ["add_commands", "codebook", "encoder", "evaluate", "export", "finetune", "pretrain"]
+__all__ = ["add_commands", "codebook", "encoder", "evaluate", "export", "finetune", "pretrain", "prune"]
 
 R = TypeVar("R")
 EXIT_STOPPED = 130  # as a shell says of Ctrl-C
@@ -113,6 +113,37 @@ def codebook(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: Recipe
         book.save(work / "codebook.npz")
         (work / "codebook.json").write_text(json.dumps(_finite(found), indent=1), encoding="utf-8")
         return f"{work / 'codebook.npz'}\n{_lines(found)}"
+
+    print(_with_extra(run))
+
+
+@train.command()
+def prune(
+    checkpoint: Annotated[Path, typer.Argument(help="What finetune left.")],
+    clips: ClipsOption,
+    work: WorkOption = Path("runs"),
+    recipe: RecipeOption = "videobert-small",
+    share: Annotated[float | None, typer.Option("--share", min=0.01, max=0.9, help="In place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="In place of the recipe's.")] = None,
+) -> None:
+    """Take a share of the channels out of the eyes of a checkpoint, and teach the rest what the whole saw, on the split
+    `train` without its labels. Heads and transformer stay. For `export`.
+
+    Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+
+    def run() -> str:
+        from streamwatch.training.distil import prune
+        from streamwatch.training.recipe import load_recipe
+
+        chosen = load_recipe(recipe)
+        if share is not None:
+            chosen = chosen.model_copy(update={"prune": chosen.prune.model_copy(update={"share": share})})
+        if seed is not None:
+            chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"seed": seed})})
+        found = prune(checkpoint, _manifest(clips), work, chosen)
+        before, after = (sum(widths) for widths in found.widths)
+        return f"{found.path}: {after} of {before} channels\n{_lines(found.figures)}"
 
     print(_with_extra(run))
 

@@ -10,6 +10,7 @@ import torch
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.heads import Heads
+from streamwatch.training.lite0 import Lite0, widths_of
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.run_state import read_whole, write_atomically
 from streamwatch.training.settings import Settings
@@ -44,7 +45,8 @@ class Checkpoint:
         """Raises FileNotFoundError, and TrainingError for a file that is none."""
         kept = read_whole(path)
         try:
-            joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"])
+            lite0 = Lite0(widths_of(kept["encoder"], "lite0."))
+            joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"], lite0)
             joint.load_state_dict(kept["joint"])
             encoder.load_state_dict(kept["encoder"])
         except (RuntimeError, KeyError, TypeError) as error:

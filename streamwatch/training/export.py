@@ -65,9 +65,11 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     (folder / "card.json").write_text(json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n")
 
 
-def calibration_clips(manifest: Manifest, size: int, count: int = 120, seed: int = 0) -> list[Images]:
-    """The middle clip of ``count`` training files: what the quantiser measures activations on."""
-    entries = [e for e in manifest.entries if e.split == "train" and e.seconds < 40]
+def calibration_clips(
+    manifest: Manifest, size: int, count: int = 120, seed: int = 0, split: str = "train"
+) -> list[Images]:
+    """The middle clip of ``count`` files of a split: what the quantiser measures activations on."""
+    entries = [e for e in manifest.entries if e.split == split and e.seconds < 40]
     found: list[Images] = []
     for i in np.random.default_rng(seed).permutation(len(entries)):
         clips = [clip for *_, clip in clips_of(read_pictures(manifest.root / entries[i].path), size)]

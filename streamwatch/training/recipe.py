@@ -22,6 +22,7 @@ __all__ = [
     "FeatureRecipe",
     "LabelRecipe",
     "PretrainRecipe",
+    "PruneRecipe",
     "Recipe",
     "ShareRecipe",
     "load_recipe",
@@ -150,6 +151,17 @@ class PretrainRecipe(_Strict):
     info: Weight = 0.5
 
 
+class PruneRecipe(_Strict):
+    """How eyes are made narrower: about ``share`` of the channels inside each block goes, and ``steps`` of distillation
+    by what they were before make up for it; 0: not at all."""
+
+    share: Annotated[float, Field(ge=0.01, le=0.9)] = 0.3
+    steps: Annotated[int, Field(ge=0)] = 400
+    batch: Annotated[int, Field(ge=2)] = 8
+    rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
+
+
 class Recipe(_Strict):
     """``memory``: seconds that count as now before training refines it. ``held``: share of the training groups on
     which early stopping looks; they are not trained on."""
@@ -163,6 +175,7 @@ class Recipe(_Strict):
     memory: dict[str, Annotated[int, Field(ge=1, le=32)]] = {"fight": 2, "fall": 3, "shoplifting": 10}
     held: Annotated[float, Field(ge=0, lt=1)] = 0.0
     pretrain: PretrainRecipe = PretrainRecipe()
+    prune: PruneRecipe = PruneRecipe()
     train: Settings = Settings()
 
     @model_validator(mode="after")

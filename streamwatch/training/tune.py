@@ -29,7 +29,7 @@ from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, blend, untuned
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
 
-__all__ = ["FILE", "Eyes", "encoder", "folds_of", "soup", "tune"]
+__all__ = ["FILE", "Eyes", "Source", "encoder", "folds_of", "soup", "tune"]
 
 FILE = "encoder.pt"
 USUAL = 64  # clips from which is learnt what is usual, where nothing is tuned
@@ -70,7 +70,7 @@ class Eyes(nn.Module):
         return Sight(lite0.eval(), self.encoder.usual.detach().cpu().clone(), weight.clone(), bias.clone())
 
 
-class _Source:
+class Source:
     """Disturbed clips of some of the reel, with what is known of them."""
 
     def __init__(self, reel: Reel, chosen: Sequence[int], recipe: Recipe) -> None:
@@ -112,7 +112,7 @@ def _penalty(head: nn.Linear) -> Tensor:
     return (head.weight.square().sum(1) / strength).sum() / 2
 
 
-def _first_heads(eyes: Eyes, source: _Source, rng: np.random.Generator) -> None:
+def _first_heads(eyes: Eyes, source: Source, rng: np.random.Generator) -> None:
     """What is usual, the standardisation and logistic regressions, by the untouched eyes."""
     seen, targets, weights = [], [], []
     eyes.eval()
@@ -152,7 +152,7 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
     how = recipe.encoder
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    source = _Source(reel, chosen, recipe)
+    source = Source(reel, chosen, recipe)
     eyes = Eyes(pretrained_lite0(), how).to(reel.pictures.device)
     _first_heads(eyes, source, rng)
     usual = source.usual_weight(how.batch, rng)

