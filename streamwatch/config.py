@@ -99,6 +99,7 @@ class CameraConfig(_Model):
     url: Annotated[SecretUrl, BeforeValidator(_url, json_schema_input_type=str)]
     transport: Literal["tcp", "udp"] = "tcp"
     decode: Literal["all", "auto"] = "all"
+    hwaccel: Literal["none", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va"] = "none"
     deblock: Annotated[bool, Field(description="false: H.264 without its loop filter, a little different")] = True
     enabled: bool = True
     open_timeout: Annotated[float, Field(gt=0, le=120, description="seconds")] = 5.0

@@ -164,7 +164,9 @@ def _broker(config: Config) -> Finding:
 
 
 def _camera(camera: CameraConfig, seconds: float) -> Iterator[Finding]:
-    opening = Opening(camera.url, camera.transport, camera.open_timeout, camera.read_timeout, time.sleep)
+    opening = Opening(
+        camera.url, camera.transport, camera.open_timeout, camera.read_timeout, time.sleep, hwaccel=camera.hwaccel
+    )
     try:
         found = inspect(opening, seconds)
     except SourceError as error:
@@ -193,6 +195,11 @@ def camera_findings(camera: CameraConfig, found: Inspection) -> Iterator[Finding
     yield Finding(Level.OK, subject, f"{what}, decoding takes {1000 * found.decode:.0f} ms of a second")
     for wrong, text, advice in (
         (found.fps < 5, f"{found.fps:.1f} fps are few", "quick events need 8 pictures a second; raise the frame rate"),
+        (
+            camera.hwaccel != "none" and not found.hardware,
+            f"hwaccel {camera.hwaccel} does not decode it, the CPU does",
+            "install the device's driver, or take hwaccel out",
+        ),
         (found.decode > 0.15, "is costly to decode", "use the camera's sub-stream: the model sees 288x288 pixels"),
         (
             (found.keyframe_interval or found.seconds) > 4.5 and found.codec is not None,

@@ -42,6 +42,7 @@ class Metrics:
         self.packets_received = counter("packets_received_total", "Video packets read from the camera.", "camera")
         self.packets_skipped = counter("packets_skipped_total", "Packets left out because the machine is too slow for its cameras.", "camera")
         self.frames_decoded = counter("frames_decoded_total", "Frames decoded.", "camera")
+        self.hardware_decoding = gauge("hardware_decoding", "1 while the device of the camera's hwaccel decodes it.", "camera")
         self.decode_state = gauge("decode_state", "1 for what decoding on demand makes of the camera now: learning, active, still, uninformative.", "camera", "state")
         self.clips = counter("clips_total", "Clips cut from the stream.", "camera")
         self.clips_dropped = counter("clips_dropped_total", "Clips given up on purpose.", "camera", "reason")

@@ -1,5 +1,6 @@
 """Findings about a real site, a broken one, and cameras of every kind."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,13 @@ def test_what_is_wrong_with_a_camera_comes_with_advice(changes: dict[str, Any], 
     assert first.level is Level.OK
     assert [finding.level for finding in others] == [Level.WARN]
     assert said in others[0].advice
+
+
+@pytest.mark.parametrize(("hwaccel", "hardware", "warned"), [("cuda", False, 1), ("cuda", True, 0), ("none", False, 0)])
+def test_a_device_that_does_not_decode_is_said(hwaccel: str, hardware: bool, warned: int) -> None:
+    camera = CAMERA.model_copy(update={"hwaccel": hwaccel})
+    others = list(camera_findings(camera, replace(GOOD, hardware=hardware)))[1:]
+    assert [(finding.level, "hwaccel cuda" in finding.what) for finding in others] == [(Level.WARN, True)] * warned
 
 
 def test_a_disk_without_room_for_evidence_is_said(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Setup:
     model: str = "bundled"
     provider: str = "auto"
     decode: str = "all"
+    hwaccel: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ def run_site(urls: Sequence[str], setup: Setup) -> Iterator[Running]:
             "rules": [str(shipped_rules())],
             "http": {"port": http},
             "mqtt": {"port": broker},
-            "cameras": [{"name": f"c{i:03d}", "url": url, "decode": setup.decode} for i, url in enumerate(urls)],
+            "cameras": [
+                {"name": f"c{i:03d}", "url": url, "decode": setup.decode, "hwaccel": setup.hwaccel}
+                for i, url in enumerate(urls)
+            ],
         }
         file = folder / "streamwatch.yml"
         file.write_text(json.dumps(config))  # JSON is YAML

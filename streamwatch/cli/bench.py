@@ -36,6 +36,7 @@ def throughput(
     seconds: SecondsOption = 20.0,
     video: VideoOption = None,
     decode: Annotated[str, typer.Option("--decode", help="all or auto, as in the configuration.")] = "all",
+    hwaccel: Annotated[str, typer.Option("--hwaccel", help="none, cuda …: what decodes in the pipeline.")] = "none",
     provider: ProviderOption = "auto",
     model: ModelOption = "bundled",
     data_dir: FolderOption = FOLDER,
@@ -59,7 +60,7 @@ def throughput(
         film = bench_film(data_dir, video)
         loaded = OnnxModel(load_pack(model), provider)
         where = table.machine(loaded.provider)
-        setup = Setup(model, provider, decode)
+        setup = Setup(model, provider, decode, hwaccel)
         _say(as_json, f"{where['processor']}, {where['cores']} cores; model on {loaded.provider}; {film}")
         if where["busy"] > 0.5:
             _say(as_json, f"It is busy with other things (load {where['busy']:g} a core), so the figures are too high.")

@@ -136,7 +136,7 @@ class Camera:
 
         opening = Opening(
             config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,
-            self._ring, self._cutter.rest, over, lambda: self._cut, config.deblock,
+            self._ring, self._cutter.rest, over, lambda: self._cut, config.deblock, config.hwaccel,
         )  # fmt: skip
         read, resumed = 0.0, 0
         with closing(open_source(opening)) as source, closing(iter(source)) as pictures:
@@ -228,6 +228,7 @@ class _Meter:
         self._cutter = cutter
         self._spent = 0.0  # CPU seconds of the thread that have been counted
         self._states = metrics.decode_state
+        self._hardware = metrics.hardware_decoding.labels(camera)
         self._camera = camera
         self._state = ""
 
@@ -241,6 +242,7 @@ class _Meter:
         self._frames.inc(tally.frames)
         self._errors.inc(tally.errors)
         self._skipped.inc(tally.skipped)
+        self._hardware.set(tally.hardware)
         self._observe(tally.decode_seconds, self._cutter.scale_seconds)
         tally.packets = tally.frames = tally.errors = tally.skipped = 0
         tally.decode_seconds = self._cutter.scale_seconds = 0.0

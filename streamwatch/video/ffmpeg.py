@@ -20,6 +20,7 @@ from streamwatch.video import decoder
 from streamwatch.video.backlog import Backlog
 from streamwatch.video.decoder import Decoder, FramePicture, Packet
 from streamwatch.video.demand import Demand
+from streamwatch.video.hwaccel import hwaccel
 from streamwatch.video.pacing import paced
 from streamwatch.video.packets import Codec
 from streamwatch.video.picture import Opening, Picture
@@ -82,6 +83,7 @@ class FfmpegSource:
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
         # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
         self._slots = opening.slots if self._unpaced else Slots(1)
+        opening.tally.hardware = self._stream.codec_context.is_hwaccel
         self._decoder = Decoder(self._stream, opening.tally, opening.deblock, self._slots)
         self._turn = opening.slots.turns.join()
         self._backlog = Backlog(self._turn)
@@ -248,6 +250,7 @@ def _open(opening: Opening) -> InputContainer:
         options=options,
         timeout=(opening.open_timeout, opening.read_timeout),
         metadata_errors="replace",
+        hwaccel=hwaccel(opening.hwaccel),
     )
 
 

@@ -23,7 +23,7 @@ class Inspection:
 
     ``first`` is the time from the call to the first picture (s), ``fps`` by the stream's own clock (by arrival where
     it has none), ``keyframe_interval`` in seconds (None: fewer than two came), ``decode`` CPU seconds a second of
-    stream, ``drift`` how much the stream's clock gained on ours (s).
+    stream, ``drift`` how much the stream's clock gained on ours (s), ``hardware``: whether a device decoded it.
     """
 
     seconds: float
@@ -36,6 +36,7 @@ class Inspection:
     errors: int
     dated: bool
     drift: float
+    hardware: bool = False
 
 
 def inspect(opening: Opening, seconds: float, clock: Callable[[], float] = time.monotonic) -> Inspection:
@@ -89,4 +90,5 @@ def _judge(
         errors=opening.tally.errors,
         dated=dated,
         drift=(dates[-1] - dates[0]) - (arrivals[-1] - arrivals[0]) if dated else 0.0,
+        hardware=opening.tally.hardware,
     )

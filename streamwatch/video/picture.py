@@ -55,7 +55,7 @@ class Tally:
     """What a source has done so far; the camera's thread turns it into metrics once a second.
 
     ``skipped``: packets left out because the machine was too slow; ``resumed``: how often decoding began again after
-    some. ``decode_seconds`` is CPU time.
+    some. ``decode_seconds`` is CPU time. ``hardware``: whether a device of ``hwaccel`` decodes.
     """
 
     packets: int = 0
@@ -64,6 +64,7 @@ class Tally:
     skipped: int = 0
     resumed: int = 0
     decode_seconds: float = 0.0
+    hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Opening:
     ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
     it was read to its end: packets that have gathered cost less than as many that each wake the thread. Once ``over()``
     nobody wants more: packets may come for long before one is a picture. ``clips()``: how many were cut so far, as none
-    is broken off where the machine is too slow. ``deblock``: as of Decoder. ``slots``: who may decode, and when."""
+    is broken off where the machine is too slow. ``deblock``: as of Decoder. ``slots``: who may decode, and when.
+    ``hwaccel``: FFmpeg's name of the device that decodes, if it can."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -87,6 +89,7 @@ class Opening:
     over: Callable[[], bool] = lambda: False
     clips: Callable[[], int] = lambda: 0
     deblock: bool = True
+    hwaccel: str = "none"
     slots: Slots = SLOTS
 
 

@@ -18,6 +18,13 @@ def test_runs_and_ends_with_the_block(url: str) -> None:
     assert not process.is_running()
 
 
+def test_what_decodes_is_handed_on(url: str) -> None:
+    with run_site([url], Setup(hwaccel="cuda")) as running:  # decodes on the CPU where there is no device
+        running.until(lambda found: found.sum("frames_decoded_total") > 0)
+    with run_site([url], Setup(hwaccel="steam")) as running, pytest.raises(StreamwatchError, match="hwaccel"):
+        running.until(lambda found: False)
+
+
 def test_a_process_that_ends_says_why(url: str) -> None:
     with run_site([url], Setup(model="/nowhere")) as running, pytest.raises(StreamwatchError, match="nowhere"):
         running.until(lambda found: False)
