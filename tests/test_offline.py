@@ -9,8 +9,11 @@ import pytest
 from streamwatch import detect
 from streamwatch.config import ZoneConfig
 from streamwatch.errors import ConfigError, SourceError
+from streamwatch.metrics import Metrics
+from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
+from streamwatch.models.zone import zone_cells
 from streamwatch.offline import Recording, camera_name, open_recording, score_log, source_url
 from streamwatch.plan import shipped_rules
 from streamwatch.rules.book import RuleBook
@@ -18,6 +21,8 @@ from streamwatch.rules.loading import load_rules
 from streamwatch.rules.vocabulary import Vocabulary
 from streamwatch.secret import SecretUrl
 from streamwatch.sinks.score_files import read_rows
+from streamwatch.video.camera import read_clips
+from streamwatch.video.window import ClipTiming
 
 SCENE = "synthetic:fight?seed=6&duration=8&size=320x180"
 
@@ -39,6 +44,29 @@ def test_one_detection_a_second_in_media_time() -> None:
 def test_the_same_recording_gives_the_same_alerts() -> None:
     first, second = ([step.alerts for step in recording().steps()] for _ in range(2))
     assert first == second
+
+
+def test_live_cameras_are_scored_as_each_recording_alone() -> None:
+    """Whatever other cameras are encoded and scored in the same batch."""
+    zone = ZoneConfig(name="left", polygon=[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)])
+    alone = [step.detections for step in recording(zone).steps()][:-1]
+    pack = load_pack("bundled")
+    model, card = OnnxModel(pack, "cpu"), pack.card
+    zones = {"fight": [(zone.name, zone_cells(zone.polygon, card.grid))]}
+    live = Inference(model, zones, Metrics())
+    timing = ClipTiming(card.size, card.frames, card.clip_seconds, card.stride_seconds)
+    clips = [
+        list(read_clips(SecretUrl(url), timing, name))
+        for name, url in (("walk", SCENE.replace("fight", "walk")), ("fight", SCENE), ("again", SCENE))
+    ]
+    found = [live.process(batch) for batch in zip(*clips, strict=True)]
+    assert [len(batch) for batch in found] == [4] * len(alone)
+    for batch, expected in zip(found, alone, strict=True):
+        mine = [detection for detection in batch if detection.camera == "fight"]
+        assert [(d.zone, d.end, d.filled) for d in mine] == [(d.zone, d.end, d.filled) for d in expected]
+        assert [list(d.scores.values()) for d in mine] == [
+            pytest.approx(list(d.scores.values()), abs=1e-5) for d in expected
+        ]
 
 
 def test_zones_are_scored_beside_the_picture() -> None:

@@ -188,10 +188,12 @@ class Inference:
         return probabilities
 
     def _slide(self, token: Token) -> list[Window]:
-        ring = self._windows.setdefault(token.camera, TokenWindow(self._model.card.window))
+        ring = self._windows.get(token.camera)
+        if ring is None:
+            ring = TokenWindow(self._model.card.window, self._zones.get(token.camera, ()))
+            self._windows[token.camera] = ring
         ring.add(token)
-        whole = [ring.window(None, None)]
-        return whole + [ring.window(name, cells) for name, cells in self._zones.get(token.camera, ())]
+        return ring.windows()
 
     def _detect(self, window: Window, row: NDArray[np.float64], now: float) -> Detection:
         scores = {event: float(p) for event, p in zip(self._model.card.events, row, strict=True)}

@@ -1,6 +1,7 @@
 """The last N tokens of one camera, without ever splicing across a gap. Pure."""
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,39 +30,55 @@ class Window:
     motion: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What is kept of a token: of its grid, which is 80 times as large, only what each zone sees."""
+
+    start: float
+    epoch: int
+    index: int
+    seen: Mapping[str | None, Vector]  # by zone; None: the whole picture
+
+
 class TokenWindow:
-    """A ring of the newest ``size`` tokens of one camera.
+    """A ring of the newest ``size`` tokens of one camera. ``zones``: name and covered cells [g, g] (shares 0–1).
 
     A token of another epoch resets the ring; a token whose index jumps leaves masked holes for the dropped ones.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, zones: Sequence[tuple[str, NDArray[np.float32]]] = ()) -> None:
         self._size = size
-        self._tokens: deque[Token] = deque(maxlen=size)
+        self._zones = dict(zones)
+        self._slots: deque[_Slot] = deque(maxlen=size)
+        self._newest: Token | None = None
 
     def add(self, token: Token) -> None:
         """Take the next token; one that is older than the newest is ignored."""
-        newest = self._tokens[-1] if self._tokens else None
+        newest = self._newest
         if newest is not None and token.epoch == newest.epoch and token.index <= newest.index:
             return
         if newest is not None and token.epoch != newest.epoch:
-            self._tokens.clear()
-        self._tokens.append(token)
-        while token.index - self._tokens[0].index >= self._size:
-            self._tokens.popleft()
+            self._slots.clear()
+        self._newest = token
+        seen: dict[str | None, Vector] = {zone: pool(token, cells) for zone, cells in self._zones.items()}
+        self._slots.append(_Slot(token.start, token.epoch, token.index, seen | {None: token.embedding}))
+        while token.index - self._slots[0].index >= self._size:
+            self._slots.popleft()
 
-    def window(self, zone: str | None, cells: NDArray[np.float32] | None) -> Window:
-        """The window that ends now, of the whole picture, or of the zone that covers ``cells`` [g, g] (shares 0–1)."""
-        newest = self._tokens[-1]
+    def windows(self) -> list[Window]:
+        """Those that end now: of the whole picture, and of each zone. [] before the first token."""
+        return [self._window(zone, self._newest) for zone in (None, *self._zones)] if self._newest else []
+
+    def _window(self, zone: str | None, newest: Token) -> Window:
         visual = np.zeros((self._size, newest.embedding.shape[0]), np.float32)
         mask = np.zeros(self._size, np.float32)
-        for token in self._tokens:
-            slot = self._size - 1 - (newest.index - token.index)
-            visual[slot] = token.embedding if cells is None else pool(token, cells)
-            mask[slot] = 1.0
+        for slot in self._slots:
+            place = self._size - 1 - (newest.index - slot.index)
+            visual[place] = slot.seen[zone]
+            mask[place] = 1.0
         age = np.arange(self._size - 1, -1, -1, dtype=np.float32)
-        motion = level(newest.activity, cells)
-        return Window(newest.camera, self._tokens[0].start, newest.end, zone, visual, age, mask, motion)
+        motion = level(newest.activity, None if zone is None else self._zones[zone])
+        return Window(newest.camera, self._slots[0].start, newest.end, zone, visual, age, mask, motion)
 
 
 def pool(token: Token, cells: NDArray[np.float32]) -> Vector:

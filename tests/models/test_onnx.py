@@ -34,7 +34,9 @@ def test_a_batch_gives_what_each_clip_gives(model: OnnxModel) -> None:
     single = model.encode(frames[1:2])
     g = model.card.grid
     assert (token.shape, grid.shape, motion.shape) == ((3, model.card.dim), (3, model.card.dim, g, g), (3, g, g))
-    assert np.abs(token[1] - single[0][0]).max() < 1e-3
+    assert all(
+        np.array_equal(of_batch[1], alone[0]) for of_batch, alone in zip((token, grid, motion), single, strict=True)
+    )
 
 
 def test_the_token_is_the_grid_weighted_by_motion(model: OnnxModel) -> None:
@@ -57,7 +59,18 @@ def test_masked_slots_do_not_matter(model: OnnxModel) -> None:
     scores = model.score(visual, age, mask)
     assert scores.shape == (2, len(card.events))
     assert ((scores >= 0) & (scores <= 1)).all()
-    assert scores[0] == pytest.approx(scores[1], abs=0.02)  # dynamic int8 takes its range from the whole batch
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)  # dynamic int8 takes its range from masked slots, too
+
+
+def test_what_else_is_scored_at_the_moment_does_not_matter(model: OnnxModel) -> None:
+    card, rng = model.card, np.random.default_rng(2)
+    visual = rng.normal(size=(5, card.window, card.dim)) * np.geomspace(0.3, 5, 5)[:, None, None]
+    mask = (rng.uniform(size=(5, card.window)) < 0.7).astype(np.float32)
+    age = np.tile(np.arange(card.window - 1, -1, -1, dtype=np.float32), (5, 1))
+    seen = visual.astype(np.float32)
+    together = model.score(seen, age, mask)
+    alone = [model.score(seen[k : k + 1], age[k : k + 1], mask[k : k + 1])[0] for k in range(5)]
+    assert np.array_equal(together, np.stack(alone))
 
 
 def test_a_wrong_shape_is_an_error_not_a_crash(model: OnnxModel) -> None:

@@ -1,9 +1,14 @@
 """Windows of tokens: newest last, holes masked, never spliced."""
 
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from streamwatch.models.detection import Token
 from streamwatch.models.window import TokenWindow, pool
@@ -22,13 +27,13 @@ def token(index: int, epoch: int = 0) -> Token:
 
 def slots(ring: TokenWindow) -> list[int]:
     """The first number of each slot of the window, 0 for a masked one."""
-    window = ring.window(None, None)
+    (window,) = ring.windows()
     assert ((window.visual[:, 0] > 0) == (window.mask > 0)).all()
     return [int(value) for value in window.visual[:, 0]]
 
 
-def ring_of(*tokens: Token, size: int = 4) -> TokenWindow:
-    ring = TokenWindow(size)
+def ring_of(*tokens: Token, size: int = 4, zones: Sequence[tuple[str, NDArray[np.float32]]] = ()) -> TokenWindow:
+    ring = TokenWindow(size, zones)
     for each in tokens:
         ring.add(each)
     return ring
@@ -62,17 +67,45 @@ def test_a_late_or_repeated_token_is_ignored() -> None:
 
 
 def test_tells_times_and_age() -> None:
-    window = ring_of(token(0), token(1)).window(None, None)
+    (window,) = ring_of(token(0), token(1)).windows()
     assert (window.camera, window.start, window.end) == ("dock", 100.0, 102.0)
     assert window.age.tolist() == [3, 2, 1, 0]
     assert window.visual.dtype == window.age.dtype == window.mask.dtype == np.float32
 
 
 def test_motion_is_the_newest_activity_of_the_picture_or_the_zone() -> None:
-    ring = ring_of(token(0), token(2))  # cells of 3, 0, 0, 6: the median is 1.5
-    assert ring.window(None, None).motion == pytest.approx(3 - 1.5)
-    assert ring.window("low", np.array([[0, 0], [0, 0.2]], np.float32)).motion == pytest.approx(6 - 1.5)
-    assert ring.window("right", np.array([[0, 1], [0, 0]], np.float32)).motion == 0
+    low, right = np.array([[0, 0], [0, 0.2]], np.float32), np.array([[0, 1], [0, 0]], np.float32)
+    ring = ring_of(token(0), token(2), zones=[("low", low), ("right", right)])  # cells of 3, 0, 0, 6: median 1.5
+    motion = {window.zone: window.motion for window in ring.windows()}
+    assert motion == {None: pytest.approx(3 - 1.5), "low": pytest.approx(6 - 1.5), "right": 0}
+
+
+def test_a_zone_has_a_window_of_its_own_that_holds_what_its_cells_held_at_each_second() -> None:
+    rng = np.random.default_rng(1)
+    left, none = np.array([[1, 0], [0.5, 0]], np.float32), np.zeros((GRID, GRID), np.float32)
+    tokens = [
+        replace(token(k), grid=rng.normal(size=(DIM, GRID, GRID)).astype(np.float32), start=float(k)) for k in (0, 1, 3)
+    ]
+    whole, seen, empty = ring_of(*tokens, zones=[("left", left), ("none", none)]).windows()
+    assert (whole.zone, seen.zone, empty.zone) == (None, "left", "none")
+    assert seen.mask.tolist() == whole.mask.tolist() == empty.mask.tolist() == [1, 1, 0, 1]
+    for place, of in ((0, tokens[0]), (1, tokens[1]), (3, tokens[2])):
+        assert seen.visual[place] == pytest.approx(pool(of, left))
+    assert not empty.visual.any()
+
+
+def test_before_the_first_token_there_is_no_window() -> None:
+    assert TokenWindow(4, [("left", np.ones((GRID, GRID), np.float32))]).windows() == []
+
+
+def test_grids_are_not_kept() -> None:
+    ring = ring_of(*map(token, range(4)), zones=[("all", np.ones((GRID, GRID), np.float32))])
+    old = token(4)
+    gone = weakref.ref(old.grid)
+    ring.add(old)
+    del old
+    ring.add(token(5))
+    assert gone() is None
 
 
 def test_the_whole_picture_as_a_zone_gives_the_same_token() -> None:
