@@ -24,6 +24,23 @@ def test_the_colour_range_is_the_streams(pixel_format: str, color_range: int, bl
     assert scale(grey(white, pixel_format, color_range), 16).min() >= 252
 
 
+def test_a_scaler_is_used_again_whatever_came_before() -> None:
+    """One of a camera whose resolution, format or range changes is as a new one."""
+    rng = np.random.default_rng(0)
+    frames = [
+        grey(60),
+        av.VideoFrame.from_ndarray(rng.integers(0, 256, (90, 160, 3), np.uint8), format="rgb24"),
+        av.VideoFrame.from_ndarray(rng.integers(0, 256, (72, 48), np.uint8), format="yuv420p"),
+        grey(60, color_range=2),
+        grey(60, "yuvj420p"),
+        grey(60),
+    ]
+    for frame in frames:
+        alone = frame.reformat(16, 16, "rgb24", interpolation="BILINEAR", threads=1).to_ndarray()
+        assert np.array_equal(scale(frame, 16), alone)
+    assert scale(frames[0], 16).max() != scale(frames[3], 16).max()
+
+
 def test_the_channels_are_rgb() -> None:
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 255
