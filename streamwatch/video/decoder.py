@@ -8,6 +8,7 @@ import av
 from av.video.stream import VideoStream
 
 from streamwatch.video.frame import Image
+from streamwatch.video.hwaccel import by_device
 from streamwatch.video.picture import Picture, Tally
 from streamwatch.video.scale import scale
 from streamwatch.video.slots import Slots
@@ -45,10 +46,17 @@ class Decoder:
     ``slots``: those of all threads that decode.
 
     Without ``deblock`` the loop filter of H.264 is left out, of which little is left at the model's size; the error
-    lasts until the next keyframe.
+    lasts until the next keyframe. ``accelerated``: a device was asked for; the tally says whether it decodes.
     """
 
-    def __init__(self, stream: VideoStream, tally: Tally, deblock: bool = True, slots: Slots | None = None) -> None:
+    def __init__(
+        self,
+        stream: VideoStream,
+        tally: Tally,
+        deblock: bool = True,
+        slots: Slots | None = None,
+        accelerated: bool = False,
+    ) -> None:
         self._context = stream.codec_context
         self._context.thread_count = 1
         self._context.thread_type = "NONE"
@@ -59,6 +67,7 @@ class Decoder:
         self.unit = float(stream.time_base or 1)  # seconds of the packets' times
         self._tally = tally
         self._slots = slots or Slots(1)
+        self._accelerated = accelerated
         self._damaged = False  # since the last keyframe
 
     def decode(self, packet: "Packet | None") -> list[FramePicture]:
@@ -84,6 +93,8 @@ class Decoder:
     def _picture(self, frame: av.VideoFrame) -> FramePicture:
         self._damaged = frame.is_corrupt or (self._damaged and not frame.key_frame)
         self._tally.errors += frame.is_corrupt
+        if self._accelerated:
+            self._tally.hardware = by_device(frame, self._context)
         if frame.time_base is None and self._time_base is not None:  # a drained one: PyAV has it from the packet
             frame.time_base = self._time_base
         return FramePicture(frame.time, frame, self._damaged)

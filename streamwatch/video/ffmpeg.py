@@ -83,8 +83,7 @@ class FfmpegSource:
         self._gathers = self._live and opening.url.scheme in ("rtsp", "rtsps") and opening.transport == "tcp"
         # what is paced sleeps between two pictures, and must hold no slot of others meanwhile
         self._slots = opening.slots if self._unpaced else Slots(1)
-        opening.tally.hardware = self._stream.codec_context.is_hwaccel
-        self._decoder = Decoder(self._stream, opening.tally, opening.deblock, self._slots)
+        self._decoder = Decoder(self._stream, opening.tally, opening.deblock, self._slots, opening.hwaccel != "none")
         self._turn = opening.slots.turns.join()
         self._backlog = Backlog(self._turn)
 

@@ -6,18 +6,35 @@ import av
 import structlog
 from av.codec.hwaccel import HWAccel
 
-__all__ = ["hwaccel"]
+__all__ = ["by_device", "hwaccel"]
+
+SEMIPLANAR = ("nv", "p0", "p2", "p4")  # how the formats begin of what a device gives; FFmpeg's own decoders have others
 
 log = structlog.get_logger("streamwatch.camera")
 
 
 def hwaccel(name: str) -> HWAccel | None:
     """For ``av.open``; None for "none", and for a device (FFmpeg's ``name`` of it: cuda, qsv, vaapi …) that does not
-    open here, of which the log is told once. A codec that the device has no decoder for is decoded on the CPU.
+    open here, of which the log is told once. What the device cannot decode is decoded on the CPU.
     """
     if name == "none" or not _opens(name):
         return None
     return HWAccel(device_type=name, allow_software_fallback=True)
+
+
+def by_device(frame: av.VideoFrame, context: av.VideoCodecContext) -> bool:
+    """Whether a device decoded ``frame``. It may refuse a stream (its profile, its size, one too many) only then, and
+    FFmpeg decodes that on the CPU without a word; ours is said once a codec.
+    """
+    found = context.is_hwaccel and frame.format.name.startswith(SEMIPLANAR)
+    if not found:
+        _tell(context.name)
+    return found
+
+
+@cache
+def _tell(codec: str) -> None:
+    log.warning("hwaccel does not decode this; the CPU does", codec=codec)
 
 
 @cache

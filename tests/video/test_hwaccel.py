@@ -1,28 +1,34 @@
 """Decoding by hardware: on a machine without any, FFmpeg itself refuses, and the CPU goes on."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import av
 import numpy as np
 import pytest
 import structlog
 from av.codec.hwaccel import HWAccel
+from av.video.stream import VideoStream
 
 from streamwatch.secret import SecretUrl
 from streamwatch.video import ffmpeg
 from streamwatch.video import hwaccel as module
+from streamwatch.video.decoder import Decoder
 from streamwatch.video.ffmpeg import FfmpegSource
 from streamwatch.video.hwaccel import hwaccel
-from streamwatch.video.picture import Opening
+from streamwatch.video.picture import Opening, Tally
 
 
 @pytest.fixture(autouse=True)
 def _asked_anew() -> Iterator[None]:
-    module._opens.cache_clear()
+    for asked in (module._opens, module._tell):
+        asked.cache_clear()
     yield
-    module._opens.cache_clear()
+    for asked in (module._opens, module._tell):
+        asked.cache_clear()
 
 
 def device(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> list[str]:
@@ -89,38 +95,35 @@ def test_whatever_this_machine_has_the_pictures_are_those_of_the_cpu(film: Path,
     assert max(np.abs(a - b).max() for a, b in zip(plain, other, strict=True)) <= (2 if two.tally.hardware else 0)
 
 
-def test_a_codec_without_a_hardware_decoder_is_decoded_by_the_cpu(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_device_cannot_decode_the_cpu_does_and_says_so_once(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = HWAccel(device_type="drm", allow_software_fallback=True)  # has no decoder of H.264 in PyAV's FFmpeg
-    monkeypatch.setattr(ffmpeg, "hwaccel", lambda name: real if name == "cuda" else None)
-    opening = Opening(SecretUrl(f"file://{film}"), hwaccel="cuda")
-    source = FfmpegSource(opening)
-    assert len(list(source)) == 200
-    source.close()
-    assert not opening.tally.hardware
+    monkeypatch.setattr(ffmpeg, "hwaccel", lambda name: real)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            opening = Opening(SecretUrl(f"file://{film}"), hwaccel="cuda")
+            source = FfmpegSource(opening)
+            assert len(list(source)) == 200
+            source.close()
+            assert not opening.tally.hardware
+    assert [(entry["log_level"], entry["codec"]) for entry in logs] == [("warning", "h264")]
 
 
-def test_what_decodes_is_told(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Context:
-        """FFmpeg's, on a machine with a device."""
-
-        def __init__(self, context: av.VideoCodecContext) -> None:
-            object.__setattr__(self, "context", context)
-
-        is_hwaccel = True
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.context, name)  # type: ignore[attr-defined]
-
-        def __setattr__(self, name: str, value: object) -> None:
-            setattr(self.context, name, value)  # type: ignore[attr-defined]
-
-    def video(container: av.container.InputContainer, url: SecretUrl) -> SimpleNamespace:
-        stream = container.streams.video[0]
-        return SimpleNamespace(
-            codec_context=Context(stream.codec_context), time_base=stream.time_base, average_rate=stream.average_rate
-        )
-
-    monkeypatch.setattr(ffmpeg, "_video", video)
-    opening = Opening(SecretUrl(f"file://{film}"), hwaccel="none")
-    FfmpegSource(opening).close()
-    assert opening.tally.hardware
+@pytest.mark.parametrize(
+    ("pixel_format", "device", "found"),
+    [("nv12", True, True), ("p010le", True, True), ("yuv420p", True, False), ("yuv420p", False, False)],
+)
+def test_what_decodes_is_told_by_the_pictures(pixel_format: str, device: bool, found: bool) -> None:
+    """A device may refuse a stream as late as at its first picture; PyAV goes on naming the device."""
+    picture = av.VideoFrame(64, 48, pixel_format)
+    context = SimpleNamespace(
+        name="h264", is_hwaccel=device, options={}, thread_count=0, thread_type="AUTO", decode=lambda packet: [picture]
+    )
+    stream = cast(VideoStream, SimpleNamespace(codec_context=context, time_base=Fraction(1, 25)))
+    tally = Tally()
+    assert Decoder(stream, tally, accelerated=True).decode(None)[0].scale(8).shape == (8, 8, 3)
+    assert tally.hardware == found
+    unasked = Tally()
+    Decoder(stream, unasked).decode(None)
+    assert not unasked.hardware
