@@ -38,6 +38,7 @@ PURE = [
     "video/window.py",
     "video/backoff.py",
     "video/clock.py",
+    "video/missed.py",
     "video/scenery.py",
     "video/sight.py",
     "video/standstill.py",

@@ -17,6 +17,7 @@ BEHIND = 0.15  # seconds late at which the next packet has come, too, even where
 STEPS = 1.5  # steps from picture to picture where they are not
 TURN = 3  # clips at most while others wait, if no keyframe comes before
 DRIFT = 200e-6  # of a camera's crystal
+SILENCE = 1.1  # seconds: in a longer step the camera sent nothing, or has set its clock
 
 
 class Backlog:
@@ -28,7 +29,7 @@ class Backlog:
     def __init__(self, turn: Turn | None = None) -> None:
         self._turn = Turns().join() if turn is None else turn
         self._least = math.inf  # arrival − pts
-        self._pts = -math.inf
+        self._pts = self._newest = -math.inf
         self._step = math.inf  # seconds from picture to picture
         self._ordered = True  # whether packets come in the order of their pictures
         self._late_since: float | None = None
@@ -37,6 +38,7 @@ class Backlog:
         self._clips = 0  # then
         self._skip_since: float | None = None
         self.late = 0.0  # seconds, of the last packet
+        self.step = 0.0  # seconds of stream by which it is newer than all before it
 
     @property
     def skips(self) -> bool:
@@ -87,5 +89,7 @@ class Backlog:
             self._least = delay
         else:
             self._least += DRIFT * max(0.0, pts - self._pts)
-        self._pts = pts
+        self._pts, newest = pts, self._newest
+        self._newest = pts if jumped else max(pts, newest)
+        self.step = self._newest - newest if 0.0 < self._newest - newest <= SILENCE else 0.0
         return max(0.0, delay - self._least)

@@ -20,12 +20,13 @@ from streamwatch.video.cutter import Cutter
 from streamwatch.video.door import Door
 from streamwatch.video.frame import Clip
 from streamwatch.video.mask import PrivacyMask
+from streamwatch.video.meter import Meter
+from streamwatch.video.missed import Missed
 from streamwatch.video.packets import PacketRing
 from streamwatch.video.picture import Opening, Picture, Tally
 from streamwatch.video.sight import CHECKS, Sight
 from streamwatch.video.sketch import Sketch
 from streamwatch.video.source import open_source
-from streamwatch.video.stillness import STATES as DECODING
 from streamwatch.video.stillness import Stillness
 from streamwatch.video.window import ClipTiming
 
@@ -68,7 +69,8 @@ class Camera:
         checks = [name for name in CHECKS if getattr(config.health, name)]
         self._sight = Sight(PrivacyMask(config.privacy_masks, timing.size).hidden, checks)
         self._backoff = Backoff(random.random)
-        self._meter = _Meter(metrics, config.name, self._cutter)
+        self._meter = Meter(metrics, config.name, self._cutter)
+        self._missed = Missed(timing)
         self._enabled = threading.Event()
         self._differed = 0
         self._cut = 0  # clips
@@ -123,6 +125,7 @@ class Camera:
         finally:
             self._meter.read(tally)
             self._cutter.restart(reason)
+            self._missed.restart()
         if reason != "stopped":
             self._pause(stop, self._backoff.delay(time.monotonic() - self._since if self._since else 0.0))
 
@@ -134,18 +137,23 @@ class Camera:
         def over() -> bool:
             return stop.is_set() or not self._enabled.is_set()
 
+        def left_out(seconds: float) -> None:
+            self._leave()
+            self._drop(self._missed.passed(seconds))
+            self._meter.turn(time.monotonic(), tally, stillness)
+
         opening = Opening(
             config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,
-            self._ring, self._cutter.rest, over, lambda: self._cut, config.deblock, config.hwaccel,
+            self._ring, self._cutter.rest, over, lambda: self._cut, left_out, config.deblock, config.hwaccel,
         )  # fmt: skip
-        read, resumed = 0.0, 0
+        resumed = 0
         with closing(open_source(opening)) as source, closing(iter(source)) as pictures:
             for picture in pictures:
                 if over():
                     return
                 if tally.resumed != resumed:
                     resumed = tally.resumed
-                    self._cutter.gap("overload")
+                    self._leave()
                 now = time.monotonic()
                 if not self._since:
                     self._found(now)
@@ -155,11 +163,10 @@ class Camera:
                     self._metrics.clips.labels(self.name).inc()
                     self._deliver(clip if stillness is None else _teach(stillness, clip, picture))
                     self._look(clip, stillness)
+                self._drop(self._missed.resume(self._cutter.step))
                 if self._sketch is not None:
                     self._sketch.observe(picture, self._cutter.at)
-                if now - read >= 1.0:
-                    self._meter.read(tally, stillness)
-                    read = now
+                self._meter.turn(now, tally, stillness)
         if not over():
             raise EndOfStreamError(f"{config.url}: the stream ended")
 
@@ -209,62 +216,18 @@ class Camera:
 
     def _on_gap(self, reason: str, samples: int) -> None:
         self._metrics.camera_gaps.labels(self.name, reason).inc()
-        if samples:
+        if samples and reason != "overload":  # of which all that was missed is counted
             self._metrics.clips_dropped.labels(self.name, reason).inc()
 
+    def _leave(self) -> None:
+        """The machine is too slow: pictures are left out from here."""
+        if not self._missed.leaving:
+            self._missed.leave(self._cutter.left())
+            self._cutter.gap("overload")
 
-class _Meter:
-    """Moves what a source and the cutter have counted into the metrics.
-
-    Whatever else the thread spends is ``receive``: the network, the ring, cutting clips, looking at the picture.
-    """
-
-    def __init__(self, metrics: Metrics, camera: str, cutter: Cutter) -> None:
-        self._packets = metrics.packets_received.labels(camera)
-        self._frames = metrics.frames_decoded.labels(camera)
-        self._errors = metrics.decode_errors.labels(camera)
-        self._skipped = metrics.packets_skipped.labels(camera)
-        self._receive, self._decode, self._scale = map(metrics.stage_seconds.labels, ("receive", "decode", "scale"))
-        self._cutter = cutter
-        self._spent = 0.0  # CPU seconds of the thread that have been counted
-        self._states = metrics.decode_state
-        self._hardware = metrics.hardware_decoding.labels(camera)
-        self._camera = camera
-        self._state = ""
-
-    def begin(self) -> None:
-        """In a new thread, whose CPU time counts from now on."""
-        self._spent = time.thread_time()
-
-    def read(self, tally: Tally, stillness: Stillness | None = None) -> None:
-        """Count what came since the last call, and begin again."""
-        self._packets.inc(tally.packets)
-        self._frames.inc(tally.frames)
-        self._errors.inc(tally.errors)
-        self._skipped.inc(tally.skipped)
-        self._hardware.set(tally.hardware)
-        self._observe(tally.decode_seconds, self._cutter.scale_seconds)
-        tally.packets = tally.frames = tally.errors = tally.skipped = 0
-        tally.decode_seconds = self._cutter.scale_seconds = 0.0
-        if stillness is not None and stillness.state != self._state:
-            self._change(stillness.state)
-
-    def _observe(self, decode: float, scale: float) -> None:
-        """Of about one second of one camera."""
-        spent = time.thread_time()
-        self._receive.observe(max(0.0, spent - self._spent - decode - scale))
-        self._spent = spent
-        if decode:
-            self._decode.observe(decode)
-        if scale:
-            self._scale.observe(scale)
-
-    def _change(self, state: str) -> None:
-        for other in DECODING:
-            self._states.labels(self._camera, other).set(other == state)
-        if state == "uninformative":
-            log.info("the sizes of its packets do not tell motion; all is decoded", camera=self._camera)
-        self._state = state
+    def _drop(self, clips: int) -> None:
+        if clips:
+            self._metrics.clips_dropped.labels(self.name, "overload").inc(clips)
 
 
 def _teach(stillness: Stillness, clip: Clip, newest: Picture) -> Clip:

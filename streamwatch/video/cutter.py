@@ -37,12 +37,16 @@ class Cutter:
         self._clock = PtsClock()
         self._shape: tuple[int, int] | None = None
         self.at = 0.0  # when the last picture was taken (UTC s)
+        self._pts: float | None = None  # of the last picture of this connection, on the stream's line
+        self.step = 0.0  # seconds of stream from the picture before it; 0.0 where its clock was set, or there was none
         self.scale_seconds = 0.0  # CPU time spent on it, until who counts it sets it back
 
     def observe(self, picture: Picture, arrival: float, wall: float) -> list[Clip]:
         """Take the next picture, which came at ``arrival`` (monotonic), ``wall`` in UTC; the clips it completes."""
         stamp = self._clock.stamp(picture.pts, arrival, wall)
         self.at, gap = stamp.at, stamp.gap
+        self.step = 0.0 if gap is not None or self._pts is None else stamp.pts - self._pts
+        self._pts = stamp.pts
         if self._shape is not None and self._shape != picture.shape:
             gap = "resolution"
         self._shape = picture.shape
@@ -54,7 +58,7 @@ class Cutter:
         """The connection is over: the next picture is of another one, with another clock."""
         self._window.gap(reason)
         self._clock = PtsClock()
-        self._shape = None
+        self._pts = self._shape = None
         self._still = None
 
     def gap(self, reason: str) -> None:
@@ -65,6 +69,10 @@ class Cutter:
         """Seconds that pictures may gather before they are taken, without the next clip being later for it."""
         left = self._window.left()
         return left / math.ceil(left / REST) if left > BRIEF else 0.0
+
+    def left(self) -> float:
+        """Seconds from the last picture to the end of the next clip; 0.0 where there is no picture yet."""
+        return self._window.left()
 
     def finish(self) -> list[Clip]:
         """The clip that the last picture of a file completes."""

@@ -182,10 +182,9 @@ class FfmpegSource:
         empty one that drains the decoder.
         """
         opening, backlog = self._opening, self._backlog
-        packets = self._container.demux(self._stream)
+        packets, waited = self._container.demux(self._stream), False
         if opening.ring is not None:
             opening.ring.begin(self._codec())
-        waited = False
         while not opening.over():
             if waited and backlog.late < ON_TIME:
                 self._gather(ALERT if backlog.skips else SHARE * opening.read_timeout)
@@ -212,6 +211,8 @@ class FfmpegSource:
             opening.tally.skipped += skipped
             more = self._unpaced and not skipped and not waited and backlog.more
             yield (None if skipped else packet), more
+            if skipped:
+                opening.left_out(backlog.step)
 
     def _gather(self, most: float) -> None:
         """Leave the stream alone for as long as it may be, up to ``most`` seconds."""

@@ -74,8 +74,9 @@ class Opening:
     ``ring``, if any, is given the packets as they came. ``rest()``: seconds that a live stream may be left alone when
     it was read to its end: packets that have gathered cost less than as many that each wake the thread. Once ``over()``
     nobody wants more: packets may come for long before one is a picture. ``clips()``: how many were cut so far, as none
-    is broken off where the machine is too slow. ``deblock``: as of Decoder. ``slots``: who may decode, and when.
-    ``hwaccel``: FFmpeg's name of the device that decodes, if it can."""
+    is broken off where the machine is too slow. ``left_out(seconds)`` hears of each packet that is left out for that,
+    when all pictures before it were handed on: how much of the stream's time it takes. ``deblock``: as of Decoder.
+    ``slots``: who may decode, and when. ``hwaccel``: FFmpeg's name of the device that decodes, if it can."""
 
     url: SecretUrl
     transport: str = "tcp"
@@ -88,6 +89,7 @@ class Opening:
     rest: Callable[[], float] = lambda: 0.0
     over: Callable[[], bool] = lambda: False
     clips: Callable[[], int] = lambda: 0
+    left_out: Callable[[float], None] = lambda seconds: None
     deblock: bool = True
     hwaccel: str = "none"
     slots: Slots = SLOTS

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamwatch.video.frame import Clip, Frame, Image
 
-__all__ = ["ClipTiming", "ClipWindow"]
+__all__ = ["EXACT", "ClipTiming", "ClipWindow"]
 
 P = TypeVar("P")
 

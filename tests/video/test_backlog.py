@@ -226,3 +226,39 @@ def test_a_clock_that_jumps_back_is_not_taken_for_b_frames() -> None:
         backlog.admits(k / 25, k == 0, 105 + k / 25, 5)
     play(backlog, 1, 5.0 + 0.1, start=1.0)
     assert backlog.more
+
+
+def steps(backlog: Backlog, times: list[float], begin: float = 100.0) -> list[float]:
+    """How much each packet is newer than all before it; it comes when it was sent."""
+    found = []
+    for pts in times:
+        backlog.admits(pts, False, begin + pts, 0)
+        found.append(backlog.step)
+    return found
+
+
+def test_each_packet_takes_the_streams_time_since_the_newest() -> None:
+    backlog = Backlog()
+    assert steps(backlog, [5.0, 5.04, 5.08, 5.08]) == pytest.approx([0.0, 0.04, 0.04, 0.0])
+    # left out or not
+    backlog.leave(106.0)
+    assert backlog.skips
+    assert steps(backlog, [5.12, 5.2]) == pytest.approx([0.04, 0.08])
+
+
+def test_b_frames_take_no_time_twice() -> None:
+    order = [0, 3, 1, 2, 6, 4, 5]
+    backlog = Backlog()
+    times = [(k // 7 * 7 + order[k % 7]) / 25 for k in range(700)]
+    assert sum(steps(backlog, times)) == pytest.approx(max(times))
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -30.0, -2.0, 2.0, 30.0, 3600.0])
+def test_a_clock_that_is_set_and_a_silence_take_none(jump: float) -> None:
+    backlog = Backlog()
+    steps(backlog, [k / 25 for k in range(25)])
+    after = []
+    for k in range(1, 26):
+        backlog.admits(1.0 + jump + k / 25, False, 101.0 + k / 25, 0)
+        after.append(backlog.step)
+    assert after == pytest.approx([0.0, *[0.04] * 24])

@@ -24,6 +24,7 @@ from streamwatch.video.clock import SteadyClock
 from streamwatch.video.decoder import Decoder, FramePicture
 from streamwatch.video.frame import Clip
 from streamwatch.video.sight import CHECKS
+from streamwatch.video.turns import Turns
 from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
 from tests.video.conftest import Watched
@@ -214,6 +215,35 @@ def test_a_machine_too_slow_for_its_camera_sees_what_is_new(
     assert max(ages) < 5
     assert min(ages[late:]) < 1
     cam.until(lambda cam: cam.count("packets_skipped_total") > 0)
+    assert cam.states == ["connecting", "online"]
+
+
+def test_clips_that_a_slow_machine_missed_are_counted_as_the_stream_goes_by(
+    serve: Serve, watch: Watch, long_film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is in line never gets its turn: the camera is left out until there is room again."""
+    full = threading.Event()
+    monkeypatch.setattr(Turns, "begin", lambda turns, turn, now: not full.is_set())
+    monkeypatch.setattr(Turns, "swap", lambda turns, turn, now: full.is_set())
+    cam = watch(serve(films={"dock": long_film}).url("dock"))
+
+    def dropped() -> float:
+        return cam.count("clips_dropped_total", reason="overload")
+
+    cam.until(lambda cam: len(cam.clips) >= 2)
+    assert dropped() == 0
+    full.set()
+    cam.until(lambda _: dropped() >= 2)
+    began, seen, before = time.monotonic(), len(cam.clips), dropped()
+    time.sleep(3.0)  # 6 clips of half a second
+    passed = time.monotonic() - began
+    assert dropped() - before == pytest.approx(passed / 0.5, abs=1.5)
+    assert cam.count("packets_skipped_total") > 50  # it is seen meanwhile, too
+    full.clear()
+    cam.until(lambda cam: len(cam.clips) > seen + 2)
+    whole = (cam.clips[-1].end - cam.clips[0].end) / 0.5 + 1
+    assert len(cam.clips) + dropped() == pytest.approx(whole, abs=1.5)
+    assert cam.count("camera_gaps_total", reason="overload") == 1
     assert cam.states == ["connecting", "online"]
 
 

@@ -128,3 +128,32 @@ def test_a_clip_that_repeats_two_pictures_shows_the_newer_one() -> None:
         table.clips += table.cutter.observe(picture, 5.0 + k / 10, WALL + k / 10)
     assert [clip.still for clip in table.clips] == [1.0, 1.0]
     assert [int(frame[0, 0, 0]) for frame in table.clips[1].frames] == [120] * 4
+
+
+def test_it_says_how_much_of_the_stream_passed_since_the_picture_before() -> None:
+    table = Table()
+    table.show(33.0, 5.0)
+    assert table.cutter.step == 0.0
+    table.show(33.1, 5.1)
+    assert table.cutter.step == pytest.approx(0.1)
+    table.cutter.gap("overload")
+    table.show(93.1, 65.1)
+    assert table.cutter.step == pytest.approx(60.0)  # left out, and the stream went on
+    table.cutter.restart("timeout")
+    table.show(7.0, 90.0)
+    assert table.cutter.step == 0.0  # of another connection
+
+
+@pytest.mark.parametrize("pts", [1.0, 33.0 + 3600.0])
+def test_a_clock_that_was_set_says_nothing_of_that(pts: float) -> None:
+    table = Table()
+    table.roll(6, pts=33.0, arrival=5.0)
+    table.show(pts, 25.0)
+    assert table.cutter.step == 0.0
+
+
+def test_it_says_when_the_next_clip_would_be_whole() -> None:
+    table = Table()
+    assert table.cutter.left() == 0.0
+    table.roll(2, pts=33.0, arrival=5.0)
+    assert table.cutter.left() == pytest.approx(0.2)
