@@ -231,11 +231,11 @@ class FfmpegSource:
         if not self._live or self._undated or packet.pts is None:
             return False
         backlog, clips, stillness = self._backlog, self._opening.clips(), self._opening.stillness
-        skipped = backlog.skips
-        idle = stillness is not None and stillness.state == "still"
-        pts, arrival = packet.pts * self._decoder.unit, time.monotonic()
-        admitted = backlog.admits(pts, packet.is_keyframe, arrival, clips, idle)
-        self._opening.tally.resumed += skipped and admitted
+        skipped, idle = backlog.skips, stillness is not None and stillness.state == "still"
+        admitted = backlog.admits(packet.pts * self._decoder.unit, packet.is_keyframe, time.monotonic(), clips, idle)
+        if skipped and admitted:
+            self._opening.tally.resumed += 1
+            self._decoder.flush()  # pictures that it holds back (B-frames) are of before what was left out
         return not admitted
 
 

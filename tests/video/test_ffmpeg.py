@@ -23,8 +23,9 @@ from streamwatch.video.ffmpeg import FfmpegSource
 from streamwatch.video.picture import Opening
 from streamwatch.video.slots import Slots
 from streamwatch.video.stillness import Stillness
-from streamwatch.video.turns import Turns
+from streamwatch.video.turns import Turn, Turns
 from tests.video.rtsp import RtspServer, make_film
+from tests.video.stage import FPS, stage_film
 
 Serve = Callable[..., RtspServer]
 
@@ -337,6 +338,44 @@ def test_a_machine_without_time_leaves_out_what_was_held_back_up_to_a_keyframe(s
     assert opening.tally.skipped > 0
     assert opening.tally.resumed == 1
     assert opening.tally.errors == 0
+
+
+class Crowded(Turns):
+    """A machine on which others wait while it is ``full``."""
+
+    full = False
+
+    def begin(self, turn: Turn, now: float) -> bool:
+        return not self.full
+
+    def swap(self, turn: Turn, now: float) -> bool:
+        return self.full
+
+
+def test_no_picture_of_before_comes_after_what_was_left_out(serve: Serve, tmp_path: Path) -> None:
+    """A decoder that puts B-frames in order holds back two pictures, and would show them at the next keyframe."""
+    film = stage_film(tmp_path / "b.mp4", [(12.0, True)], options={"bf": "2", "preset": "veryfast"})
+    slots, told, clips = Slots(1), list[float](), 0
+    slots.turns = crowd = Crowded()
+    url = SecretUrl(serve(films={"dock": film}).url("dock"))
+    opening = Opening(url, wait=time.sleep, slots=slots, clips=lambda: clips, left_out=told.append)
+    source = FfmpegSource(opening)
+    times: list[float] = []
+    for picture in source:
+        assert picture.pts is not None
+        times.append(picture.pts)
+        if len(times) == 15:
+            crowd.full, clips = True, 100
+            threading.Timer(2.5, lambda: setattr(crowd, "full", False)).start()
+        if opening.tally.resumed:
+            break
+    source.close()
+    step = 1 / FPS
+    assert [b - a for a, b in pairwise(times[:-1])] == pytest.approx([step] * (len(times) - 2))
+    assert times[-1] - times[-2] > 2.5
+    # what was told is the time that the packets left out take: beside them, the two held back and the keyframe itself
+    assert opening.tally.skipped == pytest.approx(sum(told) / step, abs=2.5)
+    assert times[-1] - times[-2] == pytest.approx(sum(told), abs=4.5 * step)
 
 
 def test_motion_jpeg_goes_by_its_arrival(website: str) -> None:
