@@ -4,7 +4,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
+from av.codec.context import ThreadType
 
 from streamwatch.video.decoder import Decoder
 from streamwatch.video.frame import Image
@@ -27,6 +29,20 @@ def test_all_pictures_come_once_and_are_counted(film: Path) -> None:
     assert [p.pts for p in shown] == pytest.approx([k / FPS for k in range(6 * FPS)])
     assert (tally.frames, tally.errors) == (6 * FPS, 0)
     assert tally.decode_seconds > 0
+
+
+def test_it_decodes_in_the_callers_thread_alone(film: Path) -> None:
+    """FFmpeg would take a thread for each processor, for each camera."""
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        decoder = Decoder(stream, Tally())
+        threads = psutil.Process().num_threads()
+        for packet in container.demux(video=0):
+            decoder.decode(packet)
+        context = stream.codec_context
+        assert context.thread_count == 1
+        assert context.thread_type == ThreadType.NONE
+        assert psutil.Process().num_threads() == threads
 
 
 def test_a_keyframe_alone_is_drained_with_its_time_and_what_follows_decodes_after_a_flush(film: Path) -> None:
