@@ -4,22 +4,34 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamwatch.config import HttpConfig
 from streamwatch.http import HttpServer
 from streamwatch.metrics import Metrics
+from streamwatch.models.inference import Inference
+from streamwatch.models.pack import load_pack
+from streamwatch.video.camera import STATES
+from streamwatch.video.cutter import Cutter
+from streamwatch.video.meter import Meter
+from streamwatch.video.picture import Tally
+from streamwatch.video.stillness import Stillness
+from streamwatch.video.window import ClipTiming
 from streamwatch.worker import Worker
+from tests.models.test_inference import Deterministic, clip
 from tests.sinks.stage import LIMIT, accepts, free_port, wait_for
 from tests.test_http import Well
 
@@ -179,3 +191,70 @@ def test_a_camera_that_is_watched_elsewhere_leaves_no_series() -> None:
     assert 'camera="dock"' not in text
     assert text.count('camera="gate"') > 10
     assert 'stage="decode"' in text
+
+
+class TestCost:
+    """What all this counting takes of a core, at 24 cameras."""
+
+    CAMERAS = tuple(f"camera-{number:02}" for number in range(24))
+    SHARE = 0.01
+    EACH = 15.0  # seconds from scrape to scrape
+
+    def one_second(self, metrics: Metrics, stages: list[tuple[Inference, Meter]], second: int) -> None:
+        """Of all cameras: a clip each, its window, and what its thread has counted meanwhile."""
+        for camera, (inference, meter) in zip(self.CAMERAS, stages, strict=True):
+            metrics.clips.labels(camera).inc()
+            inference.process([clip(camera, second)])
+            metrics.stage_seconds.labels("rules").observe(0.001)
+            meter.read(Tally(packets=25, frames=25, decode_seconds=0.035), Stillness())
+
+    def recorded(self, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+        """All calls of prometheus_client in such a second, as the stages make them."""
+        model = Deterministic()
+        model.card = load_pack("bundled").card
+        model.score = lambda visual, age, mask: np.full((len(visual), len(model.card.events)), 0.1)  # type: ignore[method-assign]
+        cutters = [Cutter(camera, ClipTiming(size=8)) for camera in self.CAMERAS]
+        stages = [
+            (Inference(model, {}, metrics), Meter(metrics, camera, cutter))
+            for camera, cutter in zip(self.CAMERAS, cutters, strict=True)
+        ]
+        self.one_second(metrics, stages, 0)  # the first one makes the series
+        tape: list[Callable[[], object]] = []
+        for kind, name in ((MetricWrapperBase, "labels"), (Counter, "inc"), (Gauge, "set"), (Histogram, "observe")):
+            real = getattr(kind, name)
+
+            def record(*arguments: object, real: Callable[..., object] = real) -> object:
+                tape.append(partial(real, *arguments))
+                return real(*arguments)
+
+            monkeypatch.setattr(kind, name, record)
+        self.one_second(metrics, stages, 1)
+        monkeypatch.undo()
+        return tape
+
+    def test_counting_and_being_scraped_takes_less_than_a_hundredth_of_a_core(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        metrics = Metrics()
+        tape = self.recorded(metrics, monkeypatch)
+        assert len(tape) > 20 * len(self.CAMERAS)
+        for camera in self.CAMERAS:
+            for state in STATES:
+                metrics.camera_state.labels(camera, state).set(0)
+            for rule in range(4):
+                metrics.incidents_active.labels(camera, f"rule-{rule}").set(0)
+                metrics.alerts.labels(camera, f"rule-{rule}", "new").inc()
+        counting = min(seconds(lambda: [call() for call in tape]) for _ in range(10))
+        scrapes = [
+            min(seconds(partial(encode, metrics.registry)) for _ in range(5))
+            for encode in (generate_latest, generate_openmetrics)
+        ]
+        share = counting + max(scrapes) / self.EACH
+        assert share < self.SHARE, f"{counting * 1e3:.1f} ms a second, {max(scrapes) * 1e3:.1f} ms a scrape"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU time of this thread."""
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
