@@ -23,6 +23,7 @@ from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.provider import Gpu
 from streamwatch.orders import Orders
+from streamwatch.overload import Overload, totals
 from streamwatch.plan import Plan, draw_plan, published
 from streamwatch.reload import Reload
 from streamwatch.rules.book import RuleBook
@@ -136,6 +137,8 @@ class Assembly:
 
     def _build_http(self, config: Config) -> None:
         health = self._health()
+        self.overload = Overload(lambda: totals(self.metrics))
+        health.also(self.overload.degraded)
         self.watchdog = Watchdog(health.lost, self.metrics.worker_lost)
         token, find = read_token(config.http), self.evidence.find
         self.http = HttpServer(config.http, self.metrics, health, self.outbox, token=token, evidence=find)

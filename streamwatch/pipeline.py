@@ -120,6 +120,7 @@ class Pipeline:
         now = time.monotonic()
         self._stages.cameras.supervise(now)
         self._stages.evidence.supervise(now)
+        self._stages.overload.look(now)
         self._stages.reload.turn()
         if now - self._tended >= TEND:
             self._tended = now

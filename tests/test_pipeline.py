@@ -1,6 +1,7 @@
 """The whole: RTSP in, alerts out, ordered start and stop."""
 
 import json
+import logging
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ from streamwatch.rules.backtest import replay
 from streamwatch.sinks.score_files import read_rows
 from streamwatch.video.h264 import film_scene
 from streamwatch.video.synthetic import Scene
+from streamwatch.video.turns import Turns
 
 # Any picture is at least a little like an event: what is tested here is the way from camera to alert.
 RULES = """
@@ -279,6 +281,36 @@ def test_all_threads_end_with_the_block(path: Path) -> None:
 
 
 @pytest.mark.timeout(60)
+def test_a_machine_too_slow_for_its_cameras_says_so_until_it_is_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streamwatch.overload.PERIOD", 1.0)
+    full = threading.Event()
+    monkeypatch.setattr(Turns, "begin", lambda turns, turn, now: not full.is_set())
+    monkeypatch.setattr(Turns, "swap", lambda turns, turn, now: full.is_set())
+    caplog.set_level(logging.INFO, "streamwatch.overload")
+
+    with streamwatch.open(path) as pipeline:
+
+        def degraded() -> str:
+            pipeline.supervise()
+            return str(json.loads(get(pipeline.config, "readyz"))["degraded"])
+
+        wait_for(lambda: "streamwatch_windows_total" in get(pipeline.config, "metrics"))
+        assert "too slow" not in degraded()
+        full.set()
+        wait_for(lambda: "machine too slow for its cameras" in degraded())
+        wait_for(lambda: value(pipeline, "streamwatch_clips_dropped_total", reason="overload") >= 3)
+        full.clear()
+        wait_for(lambda: "too slow" not in degraded())
+    said = [record.levelname for record in caplog.records if record.name == "streamwatch.overload"]
+    assert said == ["WARNING", "INFO"]
+
+
+def value(pipeline: Pipeline, name: str, **labels: str) -> float:
+    return pipeline.metrics.registry.get_sample_value(name, {"camera": "dock"} | labels) or 0.0
+
+
 def test_a_session_that_fails_ends_the_pipeline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(frames: NDArray[np.uint8]) -> tuple[Vector, Vector, Vector]:
         raise InferenceError("device lost")

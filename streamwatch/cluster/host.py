@@ -35,6 +35,7 @@ from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import Pack, load_pack
 from streamwatch.models.provider import Gpu
 from streamwatch.orders import Orders
+from streamwatch.overload import Overload, totals
 from streamwatch.plan import zones_of
 from streamwatch.rules.book import RuleBook, Share
 from streamwatch.rules.camera import GONE
@@ -145,6 +146,8 @@ class Host:
             watched, model, self.model.provider, self.states, lambda: "connected", lambda: self.evaluation.storing
         )
         health.also(self.evidence.degraded)
+        self.overload = Overload(lambda: totals(self.metrics))
+        health.also(self.overload.degraded)
         self.watchdog = Watchdog(health.lost, self.metrics.worker_lost)
         bound = self.config.http.model_copy(update={"host": self.config.cluster.host, "port": 0})
         token, find = read_token(self.config.http), self.evidence.find
@@ -182,6 +185,7 @@ class Host:
         now = time.monotonic()
         self.cameras.supervise(now)
         self.evidence.supervise(now)
+        self.overload.look(now)
         self.watchdog.look(now)
         if now - self._tended >= TEND:
             self._tended = now
