@@ -17,14 +17,14 @@ LOAD = Load(
 
 @pytest.mark.timeout(240)
 def test_cameras_are_watched_and_what_it_costs_is_accounted_for(url: str) -> None:
-    found = measure_load(url, 3, 6.0, Setup(provider="cpu"))
+    found = measure_load(url, 3, 10.0, Setup(provider="cpu"))
     assert found.cameras == 3
     assert 0.3 < found.windows < 1.5
     assert 0 <= found.worst <= found.windows + 1e-9
     assert found.cpu > 1
     assert {"receive", "decode", "scale", "encode", "score", "rules"} <= found.stages.keys()
     assert "publish" not in found.stages
-    assert found.counted == pytest.approx(found.cpu, rel=0.4)  # a few seconds, and a few ticks of 10 ms
+    assert found.counted == pytest.approx(found.cpu, rel=0.15)  # .97 to 1.03 on a busy machine
     assert found.still == 0
     assert 100e6 < found.memory < 2e9
     assert found.started > 0.5
