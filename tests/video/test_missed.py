@@ -59,6 +59,7 @@ def test_a_clock_that_was_set_meanwhile_leaves_what_was_told() -> None:
     missed.leave(1.0)
     assert missed.passed(-3600.0) == 0
     assert missed.passed(1.0) == 1
+    assert missed.resume(3.25) == 2  # and what comes after counts as ever
 
 
 def test_less_than_a_clip_adds_up() -> None:
