@@ -182,6 +182,9 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder of the pack.")],
     clips: ClipsOption,
     precision: Annotated[str, typer.Option("--precision", help="int8; fp16 for a GPU; both.")] = "int8",
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Says name, version, thresholds, limits; else the checkpoint's does.")
+    ] = None,
 ) -> None:
     """Make a pack of a checkpoint: graphs, calibration, card."""
     if precision not in ("int8", "fp16", "both"):
@@ -189,8 +192,10 @@ def export(
 
     def run() -> str:
         from streamwatch.training.export import export
+        from streamwatch.training.recipe import load_recipe
 
-        card = export(checkpoint, _manifest(clips), out, precision=precision)
+        chosen = load_recipe(recipe) if recipe is not None else None
+        card = export(checkpoint, _manifest(clips), out, precision=precision, recipe=chosen)
         return f"{out}: {card['name']} {card['version']}"
 
     print(_with_extra(run))

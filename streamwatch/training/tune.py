@@ -163,7 +163,8 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
         return {**dict(zip(EVENTS, losses, strict=True)), "penalty": _penalty(eyes.head)}
 
     settings = _settings(recipe, seed)
-    optimise(eyes, objective, settings, folder, None, f"{recipe.model_dump_json()} {sorted(chosen)}")
+    said = recipe.model_dump_json(exclude={"card"})
+    optimise(eyes, objective, settings, folder, None, f"{said} {sorted(chosen)}")
     return eyes
 
 

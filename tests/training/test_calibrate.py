@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from streamwatch.training.calibrate import Calibration, fit_platt, thresholds
+from streamwatch.training.calibrate import Calibration, fit_event, fit_platt, fit_thresholds, thresholds
+from streamwatch.training.data import Entry
+from streamwatch.training.evaluate import Scored
 from streamwatch.training.metrics import expected_calibration_error
 
 
@@ -48,3 +50,30 @@ def test_a_share_of_hard_files_may_be_loud() -> None:
 
 def test_nothing_is_quiet_enough() -> None:
     assert thresholds([np.ones(9)], [], loud=0)[0] == pytest.approx(0.95)
+
+
+def scored(label: str, probability: list[float], source: str = "street", split: str = "val") -> Scored:
+    """One file; the events that it does not show are as likely as not."""
+    scores = np.full((len(probability), 3), 0.5)
+    scores[:, 0] = probability
+    return Scored(Entry(f"{label}.mp4", source, label, "g", split, float(len(probability)), ""), scores)
+
+
+def test_an_event_is_fitted_to_files_that_show_it_and_normal_ones() -> None:
+    """Evidence is even in the middle between both sides, wherever the model puts them."""
+    held_out = [scored("fight", [0.98] * 9), scored("normal", [0.6] * 30), scored("fall", [0.99] * 9)]
+    fitted = fit_event(held_out, "fight", {})
+    high, low, middle = fitted(np.log(np.array([0.98, 0.6, 0.88]) / np.array([0.02, 0.4, 0.12])))
+    assert high > 0.6 and low < 0.4 and middle == pytest.approx(0.5, abs=0.1)
+
+
+def test_thresholds_keep_quiet_at_home_by_held_out_files_and_elsewhere_by_all() -> None:
+    same = Calibration(1.0, 0.0)
+    held_out = [scored("fight", [0.9] * 5), scored("normal", [0.7] * 5)]
+    away = [scored("normal", [0.75] * 5, "market", "train"), scored("normal", [0.8] * 5, "market", "train")]
+    learnt = [scored("normal", [0.94] * 5, split="train")] * 3
+    normal = [held_out[1], *away, *learnt]
+    shown = frozenset({"street"})
+    assert fit_thresholds(same, "fight", [], [], shown)[0] == pytest.approx(0.6)
+    assert fit_thresholds(same, "fight", learnt, held_out, shown) == pytest.approx((0.71, 0.51))
+    assert fit_thresholds(same, "fight", normal, held_out, shown) == pytest.approx((0.76, 0.56)), "one may be loud"

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
 from streamwatch.models.precision import graph_file
 from streamwatch.training.checkpoint import Checkpoint
-from streamwatch.training.evaluate import evaluate, table
+from streamwatch.training.evaluate import alarms, evaluate, homes, score_clips, table
 from streamwatch.training.events import EVENTS
 from streamwatch.training.export import export
 from streamwatch.training.half import MOVED
@@ -71,9 +72,31 @@ def test_the_live_side_takes_the_pack(made: tuple[Path, Path, dict[str, Any]]) -
 def test_the_card_says_where_it_comes_from_and_where_it_fails(made: tuple[Path, Path, dict[str, Any]]) -> None:
     card = made[2]
     assert {row["source"] for row in card["data"]} == {"surv_fight", "urfall", "mnnit_shoplifting"}
-    assert card["limits"] and card["licences"]
+    assert card["licences"]
+    assert card["limits"] == [
+        "calibrated on 6 clips of split val: fight in 1, fall in 1, shoplifting in 1; 3 are normal"
+    ]
     parity = card["measured"]["parity_with_torch"]
     assert max(far for name, far in parity.items() if "halves" not in name) <= 1e-4
+
+
+def test_a_checkpoint_without_a_name_makes_a_pack_of_ones_own(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    pack = load_pack(str(made[1]))
+    assert (pack.info.name, pack.info.version) == ("own", "0.1.0")
+    assert not any("one room" in event.description for event in pack.card.events.values())
+
+
+def test_thresholds_are_fitted_on_the_packs_own_files(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    """The lowest at which a normal clip of the source is quiet, by what the pack itself says of it."""
+    manifest, pack = read_manifest(made[0] / "clips.csv"), load_pack(str(made[1]))
+    model = OnnxModel(pack, "cpu")
+    for column, (event, card) in enumerate(pack.card.events.items()):
+        home = homes(manifest.entries, event)
+        quiet = [e for e in manifest.entries if e.split == "val" and e.label == "normal" and e.source in home]
+        (scores,) = (s.scores[:, column] for s in score_clips(model, manifest.root, quiet))
+        assert card.on == 0.95 or not alarms(scores, card.on, card.off)
+        assert card.on == 0.6 or alarms(scores, card.on - 0.01, card.off - 0.01)
+        assert card.off == pytest.approx(card.on - 0.2)
 
 
 def test_halves_stand_beside_the_int8_files_and_say_the_same(made: tuple[Path, Path, dict[str, Any]]) -> None:
