@@ -14,6 +14,7 @@ __all__ = ["Calibration", "fit_event", "fit_platt", "fit_thresholds", "threshold
 
 Array = NDArray[np.float64]
 PRIOR = np.array([1.0, 0.0])
+LEAST = 0.05  # scale
 STEPS = np.round(np.arange(0.6, 0.96, 0.01), 2)
 
 
@@ -50,7 +51,19 @@ def fit_platt(logits: Array, truth: NDArray[np.bool_], weights: Array) -> Calibr
         theta = theta - step
         if np.abs(step).max() < 1e-8:
             break
-    return Calibration(max(float(theta[0]), 0.05), float(theta[1]))
+    if theta[0] >= LEAST:
+        return Calibration(float(theta[0]), float(theta[1]))
+    return Calibration(LEAST, _bias(LEAST * logits, target, weights))
+
+
+def _bias(z: Array, target: Array, weights: Array) -> float:
+    """What fits best once the scale is set: that of another scale may put all files on one side."""
+    low, high = -100.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        p = 1.0 / (1.0 + np.exp(-np.clip(z + middle, -60, 60)))
+        high, low = (middle, low) if float(np.sum(weights * (p - target))) + 1e-3 * middle > 0 else (high, middle)
+    return (low + high) / 2
 
 
 def thresholds(

@@ -32,6 +32,14 @@ def test_separable_and_backward_data_stay_usable() -> None:
     assert fit_platt(logits, logits < 0, np.ones(4)).scale > 0
 
 
+def test_where_logits_say_the_opposite_all_is_as_likely_as_it_is_frequent() -> None:
+    """A model that knows nothing of an event must not report it all the time, or never, whatever its logits are."""
+    logits = np.array([-33.0, -31.0, -29.0, -27.0])
+    backward = fit_platt(logits, logits < -30, np.ones(4))
+    assert backward.scale == pytest.approx(0.05)
+    assert backward(logits) == pytest.approx(0.5, abs=0.1)
+
+
 def test_extreme_logits_do_not_overflow() -> None:
     assert Calibration(1.0, 0.0)(np.array([-1e4, 1e4])) == pytest.approx([0.0, 1.0])
 
