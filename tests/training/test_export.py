@@ -1,5 +1,7 @@
 """A whole pack from a tiny checkpoint, loaded as the live side loads it, and measured."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 
+from streamwatch.errors import TrainingError
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
 from streamwatch.models.precision import graph_file
+from streamwatch.training import export as module
+from streamwatch.training.card import write_card
 from streamwatch.training.checkpoint import Checkpoint
+from streamwatch.training.data import Entry
 from streamwatch.training.evaluate import alarms, evaluate, homes, score_clips, table
 from streamwatch.training.events import EVENTS
 from streamwatch.training.export import export
 from streamwatch.training.half import MOVED
-from streamwatch.training.manifest import read_manifest
+from streamwatch.training.manifest import Manifest, read_manifest
 from streamwatch.training.minilm import MiniLM
 from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
@@ -108,6 +114,80 @@ def test_halves_stand_beside_the_int8_files_and_say_the_same(made: tuple[Path, P
     pack = load_pack(str(made[1]))
     chosen = [graph_file(stem, "cuda", True, pack.card.files) for stem in ("clip_encoder", "joint")]
     assert chosen == ["clip_encoder.fp16.onnx", "joint.fp16.onnx"]
+
+
+def copied(made: tuple[Path, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, graphs: str = "*.onnx") -> None:
+    """The slow part, done by the files of the pack that is made already."""
+
+    def write(_: Checkpoint, _minilm: MiniLM, _clips: object, folder: Path, card: dict[str, Any], _p: str) -> object:
+        for path in [*made[1].glob(graphs), made[1] / "tokenizer.json", made[1] / "word_embeddings.npz"]:
+            shutil.copy(path, folder)
+        write_card(folder, card)
+        return {"joint.onnx": 1e-6}
+
+    monkeypatch.setattr(module, "write_pack", write)
+
+
+def again(made: tuple[Path, Path, dict[str, Any]], out: Path, manifest: Manifest | None = None) -> dict[str, Any]:
+    given = manifest or read_manifest(made[0] / "clips.csv")
+    return export(made[1].parent / "model.pt", given, out, MiniLM({}, "{}"))
+
+
+def test_who_is_stopped_while_it_is_calibrated_has_no_pack_and_keeps_the_one_before(
+    made: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    copied(made, monkeypatch)
+    before = shutil.copytree(made[1], tmp_path / "before")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "score_clips", stopped)
+        for out in (before, tmp_path / "new"):
+            with pytest.raises(KeyboardInterrupt):
+                again(made, out)
+    assert {path.name for path in tmp_path.iterdir()} == {"before"}
+    assert load_pack(str(before)).info == load_pack(str(made[1])).info
+    again(made, tmp_path / "new")
+    assert load_pack(str(tmp_path / "new")).card.events == load_pack(str(made[1])).card.events
+    assert {path.name for path in tmp_path.iterdir()} == {"before", "new"}
+
+
+def test_halves_of_another_checkpoint_do_not_stay(
+    made: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be what a GPU runs."""
+    out = shutil.copytree(made[1], tmp_path / "pack")
+    for name in ("MODEL_CARD.md", "eyes.onnx"):
+        (out / name).write_text("mine")
+    copied(made, monkeypatch, "*[rt].onnx")  # those of int8
+    again(made, out)
+    pack, own = load_pack(str(out)), {"clip_encoder.onnx", "joint.onnx", "tokenizer.json", "word_embeddings.npz"}
+    assert set(pack.card.files) == own
+    assert {path.name for path in out.iterdir()} == {*own, "card.json", "MODEL_CARD.md", "eyes.onnx"}
+    assert graph_file("joint", "cuda", True, pack.card.files) == "joint.onnx"
+
+
+def test_what_lacks_in_the_manifest_is_said_before_anything_is_made(
+    made: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = read_manifest(made[0] / "clips.csv")
+    (tmp_path / "clips.csv").touch()
+    write_film(tmp_path / "blink.mp4", seconds=0.3)
+    blink = Entry("blink.mp4", "street", "normal", "g", "train", 0.3, "")
+    monkeypatch.setattr(module, "write_pack", None)
+    with pytest.raises(TrainingError, match=r"clips\.csv: no clip in split 'val', only in train: .*of their own"):
+        again(made, tmp_path / "pack", given.only(lambda entry: entry.split == "train"))
+    with pytest.raises(TrainingError, match=r"clips\.csv: no clip in split 'train' lasts a second"):
+        again(made, tmp_path / "pack", given.only(lambda entry: entry.split == "val"))
+    copied(made, monkeypatch)
+    short = Manifest(tmp_path / "clips.csv", [blink, replace(blink, split="val", group="h")], {})
+    with pytest.raises(TrainingError, match="no clip in split 'train' lasts a second"):
+        again(made, tmp_path / "pack", short)
+    monkeypatch.setattr(module, "calibration_clips", lambda *_: [np.zeros((8, 96, 96, 3), np.uint8)])
+    with pytest.raises(TrainingError, match="no clip in split 'val' lasts a second"):
+        again(made, tmp_path / "pack", short)
+    assert not (tmp_path / "pack").exists()
 
 
 def test_words_are_int8_with_a_scale_a_row(made: tuple[Path, Path, dict[str, Any]]) -> None:
