@@ -106,18 +106,21 @@ def _logit(probability: Array) -> Array:
 
 
 def truth_of(one: Scored, event: str, segments: Sequence[Segment]) -> Array:
-    """1, 0 or nan for each second: a timed event from its start for three seconds, else the whole file, or, for weak
-    labels, its end."""
-    count = len(one.scores)
-    if one.entry.label != event:
-        return np.zeros(count) if one.entry.label == "normal" else np.full(count, np.nan)
-    known = np.full(count, np.nan)
+    """1, 0 or nan for each second: a timed event from its start for three seconds, and not before the first; else the
+    whole file, or, for weak labels, its end. In files that show something else nothing is known of it, unless somebody
+    looked for just this."""
+    entry, known = one.entry, np.full(len(one.scores), np.nan)
+    if not entry.says(event):
+        return known
+    if not entry.shows(event):
+        return np.zeros_like(known) if entry.label == "normal" or entry.annotates is not None else known
     starts = [int(a) for a, _, label, _ in segments if label == event]
-    for start in starts:
-        known[:start] = 0.0
-        known[start + 1 : start + 3] = 1.0
     if not starts:
         known[-1 if event == "shoplifting" else 0 :] = 1.0
+        return known
+    known[: min(starts)] = 0.0
+    for start in starts:
+        known[start + 1 : start + 3] = 1.0
     return known
 
 
@@ -129,10 +132,11 @@ def fit_event(held_out: Sequence[Scored], event: str, segments: Mapping[str, Seq
 def fit_thresholds(
     fitted: Calibration, event: str, normal: Sequence[Scored], held_out: Sequence[Scored], shown: frozenset[str]
 ) -> tuple[float, float]:
-    """:func:`thresholds` that keep quiet in ``normal`` files. ``shown`` are the sources that show the event and its
-    absence alike: of these only ``held_out`` files are looked at, as the others were learnt by heart."""
+    """:func:`thresholds` that keep quiet in ``normal`` files of which it is known. ``shown`` are the sources that show
+    the event and its absence alike: of these only ``held_out`` files are looked at, as the others were learnt by
+    heart."""
     column = EVENTS.index(event)
-    home = [s for s in held_out if s.entry.label == "normal" and s.entry.source in shown]
-    away = [s for s in normal if s.entry.source not in shown]
+    home = [s for s in held_out if s.entry.label == "normal" and s.entry.says(event) and s.entry.source in shown]
+    away = [s for s in normal if s.entry.says(event) and s.entry.source not in shown]
     hard, ordinary = ([fitted(_logit(s.scores[:, column])) for s in some] for some in (home, away))
     return thresholds(ordinary, hard)

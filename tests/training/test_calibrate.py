@@ -1,9 +1,11 @@
 """Probabilities that mean what they say; thresholds that keep quiet."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from streamwatch.training.calibrate import Calibration, fit_event, fit_platt, fit_thresholds, thresholds
+from streamwatch.training.calibrate import Calibration, fit_event, fit_platt, fit_thresholds, thresholds, truth_of
 from streamwatch.training.data import Entry
 from streamwatch.training.evaluate import Scored
 from streamwatch.training.metrics import expected_calibration_error
@@ -85,3 +87,56 @@ def test_thresholds_keep_quiet_at_home_by_held_out_files_and_elsewhere_by_all() 
     assert fit_thresholds(same, "fight", [], [], shown)[0] == pytest.approx(0.6)
     assert fit_thresholds(same, "fight", learnt, held_out, shown) == pytest.approx((0.71, 0.51))
     assert fit_thresholds(same, "fight", normal, held_out, shown) == pytest.approx((0.76, 0.56)), "one may be loud"
+    unsaid = replace(away[1], entry=replace(away[1].entry, annotates=frozenset({"fall"})))
+    loud = [held_out[1], away[1], away[1]]
+    assert fit_thresholds(same, "fight", loud, held_out, shown)[0] == pytest.approx(0.81)
+    assert fit_thresholds(same, "fight", [held_out[1], away[1], unsaid], held_out, shown)[0] == pytest.approx(0.71)
+
+
+NOTHING = float("nan")
+
+
+def seconds(label: str, also: tuple[str, ...] = (), annotates: frozenset[str] | None = None, count: int = 8) -> Scored:
+    return Scored(Entry("a.mp4", "street", label, "g", "val", 8.0, "", also, annotates), np.zeros((count, 3)))
+
+
+@pytest.mark.parametrize(
+    ("starts", "expected"),
+    [
+        ([2.5], [0, 0, NOTHING, 1, 1, NOTHING, NOTHING, NOTHING]),
+        ([1.0, 5.2], [0, NOTHING, 1, 1, NOTHING, NOTHING, 1, 1]),
+        ([5.2, 1.0], [0, NOTHING, 1, 1, NOTHING, NOTHING, 1, 1]),
+        ([0.0, 1.0], [NOTHING, 1, 1, 1, NOTHING, NOTHING, NOTHING, NOTHING]),
+        ([6.9], [0, 0, 0, 0, 0, 0, NOTHING, 1]),
+        ([30.0], [0, 0, 0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_timed_events_are_there_from_their_starts_and_not_before_the_first(
+    starts: list[float], expected: list[float]
+) -> None:
+    told = [(start, start + 1, "fall", "") for start in starts] + [(0.0, 8.0, "", "two men talk")]
+    np.testing.assert_array_equal(truth_of(seconds("fall"), "fall", told), expected)
+    np.testing.assert_array_equal(truth_of(seconds("fight", ("fall",)), "fall", told), expected)
+
+
+def test_without_times_the_whole_file_shows_it_or_for_weak_labels_its_end() -> None:
+    assert truth_of(seconds("fight"), "fight", ()).tolist() == [1.0] * 8
+    np.testing.assert_array_equal(truth_of(seconds("shoplifting"), "shoplifting", ()), [NOTHING] * 7 + [1])
+    assert truth_of(seconds("fall", ("fight",)), "fight", [(1.0, 2.0, "fall", "")]).tolist() == [1.0] * 8
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (seconds("normal"), 0),
+        (seconds("normal", annotates=frozenset({"fight"})), 0),
+        (seconds("normal", annotates=frozenset({"fall"})), NOTHING),  # nobody looked for fights
+        (seconds("normal", annotates=frozenset()), NOTHING),
+        (seconds("fall"), NOTHING),  # people fall in fights
+        (seconds("fall", annotates=frozenset({"fall", "fight"})), 0),
+        (seconds("fall", annotates=frozenset({"fall"})), NOTHING),
+        (seconds("traffic_accident"), NOTHING),
+    ],
+)
+def test_it_is_absent_only_where_somebody_looked(one: Scored, expected: float) -> None:
+    np.testing.assert_array_equal(truth_of(one, "fight", ()), [expected] * 8)
