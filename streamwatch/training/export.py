@@ -1,7 +1,9 @@
 """Checkpoint → pack: graphs, words, calibration, thresholds, card."""
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from streamwatch.errors import TrainingError
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.pack import CARD, load_pack
+from streamwatch.models.pack import CARD, REQUIRED_FILES, Pack, load_pack
+from streamwatch.models.precision import EXPORTED
 from streamwatch.training.calibrate import fit_event, fit_thresholds
 from streamwatch.training.card import draft, limits, named, sources, write_card
 from streamwatch.training.checkpoint import Checkpoint
@@ -68,22 +71,28 @@ def write_pack(
     card: Mapping[str, Any],
     precision: str = "int8",
 ) -> dict[str, float]:
-    """The pack with this card; → what :func:`export_graphs` measured. ``clips`` calibrate the activations.
+    """The pack with this card; → what :func:`export_graphs` and, of halves, :func:`halve_graphs` measured. ``clips``
+    calibrate the activations of int8, and try out halves.
 
-    ``precision``: int8; fp16, for a GPU alone; both, int8 with the halves beside it.
+    ``precision`` is one of :data:`streamwatch.models.precision.EXPORTED`; graphs that are not the card's own are called
+    ``clip_encoder.fp16.onnx`` and so on.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    settings, wanted = checkpoint.settings, EXPORTED[precision]
+    suffix = {one: f".{one}" if number else "" for number, one in enumerate(wanted)}
     with tempfile.TemporaryDirectory() as work:
-        settings = checkpoint.settings
-        worst = export_graphs(checkpoint.encoder, checkpoint.joint, settings.size, settings.window, Path(work))
-        if precision != "fp16":
-            quantise_encoder(Path(work) / ENCODER, folder / ENCODER, clips)
-            windows = windows_seen(Path(work) / ENCODER, clips[:SEEN], settings.window)
-            quantise_joint(Path(work) / JOINT, folder / JOINT, windows)
-        if precision != "int8":
-            suffix = "" if precision == "fp16" else ".fp16"
-            halves = halve_graphs(checkpoint, clips, Path(work), folder, suffix)
+        fp32 = Path(work)
+        worst = export_graphs(checkpoint.encoder, checkpoint.joint, settings.size, settings.window, fp32)
+        if "int8" in wanted:
+            quantise_encoder(fp32 / ENCODER, folder / ENCODER, clips)
+            windows = windows_seen(fp32 / ENCODER, clips[:SEEN], settings.window)
+            quantise_joint(fp32 / JOINT, folder / JOINT, windows)
+        if "fp16" in wanted:
+            halves = halve_graphs(checkpoint, clips, fp32, folder, suffix["fp16"])
             worst |= {f"{name}, in halves": far for name, far in halves.items()}
+        if "fp32" in wanted:
+            for name in (ENCODER, JOINT):
+                shutil.copy(fp32 / name, folder / f"{Path(name).stem}{suffix['fp32']}.onnx")
     write_words(minilm, folder)
     write_card(folder, card)
     return worst
@@ -110,14 +119,14 @@ def export(
     if made.recipe is not None and made.recipe.features.backbone is not None:
         raise TrainingError(f"{checkpoint}: sees through {made.recipe.features.backbone}; packs have Lite0's eyes only")
     chosen, said = named(recipe or made.recipe, manifest.entries)
-    card = draft(made, chosen, said, "fp16" if precision == "fp16" else "int8")
+    card = draft(made, chosen, said, EXPORTED[precision][0])
     minilm = minilm or read_minilm()
-    clips = _clips(manifest, made.settings.size)
+    clips = _clips(manifest, made.settings.size, precision)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         built = Path(folder)
         worst = write_pack(made, minilm, clips, built, card, precision)
-        held_out = _calibrate(card, manifest, OnnxModel(load_pack(folder), "cpu"), said)
+        held_out = _calibrate(card, manifest, _own(load_pack(folder)), said)
         card["data"] = sources([e for e in manifest.entries if e.split == "train"])
         card["licences"] = list(LICENCES)
         card["measured"] = {"parity_with_torch": {name: float(f"{x:.2g}") for name, x in worst.items()}}
@@ -127,15 +136,17 @@ def export(
     return card
 
 
-def _clips(manifest: Manifest, size: int) -> list[Images]:
-    """To calibrate activations. Raises TrainingError for a manifest without them, or without held-out clips: before
-    minutes of work, not after."""
+def _clips(manifest: Manifest, size: int, precision: str) -> list[Images]:
+    """To calibrate activations, none where nothing is rounded. Raises TrainingError for a manifest without them, or
+    without held-out clips: before minutes of work, not after."""
     splits = sorted({entry.split for entry in manifest.entries})
     if HELD_OUT not in splits:
         raise TrainingError(
             f"{manifest.path}: no clip in split {HELD_OUT!r}, only in {', '.join(splits)}: a pack is calibrated on "
             f"clips that training has not seen; put groups of cameras of their own into {HELD_OUT!r}"
         )
+    if precision == "fp32":
+        return []
     found = calibration_clips(manifest, size)
     if not found:
         raise TrainingError(
@@ -153,6 +164,12 @@ def _put(built: Path, out: Path) -> None:
         (out / name).unlink(missing_ok=True)
     for path in sorted(built.iterdir(), key=lambda path: path.name == CARD):
         path.replace(out / path.name)
+
+
+def _own(pack: Pack) -> OnnxModel:
+    """The card's own graphs, also on a CPU that would rather run those beside them."""
+    files = {name: digest for name, digest in pack.card.files.items() if name in REQUIRED_FILES}
+    return OnnxModel(replace(pack, card=pack.card.model_copy(update={"files": files})), "cpu")
 
 
 def _calibrate(card: dict[str, Any], manifest: Manifest, model: OnnxModel, said: CardRecipe) -> list[Scored]:

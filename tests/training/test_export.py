@@ -16,15 +16,18 @@ from streamwatch.models.precision import graph_file
 from streamwatch.training import export as module
 from streamwatch.training.card import write_card
 from streamwatch.training.checkpoint import Checkpoint
-from streamwatch.training.data import Entry
+from streamwatch.training.data import Entry, clips_of, read_pictures
 from streamwatch.training.evaluate import alarms, evaluate, homes, score_clips, table
 from streamwatch.training.events import EVENTS
 from streamwatch.training.export import export
+from streamwatch.training.graphs import session
 from streamwatch.training.half import MOVED
 from streamwatch.training.manifest import Manifest, read_manifest
 from streamwatch.training.minilm import MiniLM
+from streamwatch.training.recipe import CardRecipe, Recipe
 from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
+from streamwatch.training.windows import every_window
 from tests.training.films import write_film
 
 pytestmark = [
@@ -62,9 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
     return (
         root,
         folder / "pack",
-        export(
-            folder / "model.pt", read_manifest(root / "clips.csv"), folder / "pack", minilm=minilm, precision="both"
-        ),
+        export(folder / "model.pt", read_manifest(root / "clips.csv"), folder / "pack", minilm=minilm, precision="all"),
     )
 
 
@@ -114,6 +115,50 @@ def test_halves_stand_beside_the_int8_files_and_say_the_same(made: tuple[Path, P
     pack = load_pack(str(made[1]))
     chosen = [graph_file(stem, "cuda", True, pack.card.files) for stem in ("clip_encoder", "joint")]
     assert chosen == ["clip_encoder.fp16.onnx", "joint.fp16.onnx"]
+
+
+def test_float32_stands_beside_them_for_a_cpu_whose_int8_saturates(made: tuple[Path, Path, dict[str, Any]]) -> None:
+    """It says what torch says of a real clip, where int8 is only near."""
+    pack, torchs = load_pack(str(made[1])), Checkpoint.load(made[1].parent / "model.pt")
+    chosen = [graph_file(stem, "cpu", False, pack.card.files) for stem in ("clip_encoder", "joint")]
+    assert chosen == ["clip_encoder.fp32.onnx", "joint.fp32.onnx"]
+    frames = next(clip for *_, clip in clips_of(read_pictures(made[0] / "val_urfall_fall.mp4"), 96))[None]
+
+    def said(encoder: str, joint: str) -> tuple[Any, Any, dict[str, Any]]:
+        token = session(made[1] / encoder).run(["token"], {"frames": frames})[0]
+        visual, age, mask = every_window(token, 4)
+        seen = {"visual": visual, "age": age, "visual_mask": mask}
+        text = {"text": np.zeros((1, 1, 32), np.float32), "text_mask": np.zeros((1, 1), np.float32)}
+        return token, session(made[1] / joint).run(["event_logits"], {**seen, **text})[0], {**seen, **text}
+
+    token, exact, inputs = said(*chosen)
+    with torch.no_grad():
+        ours = torchs.encoder(torch.from_numpy(frames))[0]
+        theirs = torchs.joint(**{name: torch.from_numpy(x) for name, x in inputs.items()})[0]
+    np.testing.assert_allclose(token, ours, rtol=1e-3, atol=1e-4 * float(ours.abs().max()))
+    np.testing.assert_allclose(exact, theirs, rtol=1e-3, atol=1e-4)
+    rounded, _, _ = said("clip_encoder.onnx", "joint.onnx")
+    assert np.abs(rounded - token).max() > 10 * np.abs(token - ours.numpy()).max()
+
+
+def test_float32_alone_is_calibrated_with_what_the_recipe_says(
+    made: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    before = Checkpoint.load(made[1].parent / "model.pt")
+    said = CardRecipe(version="2.0", thresholds={"fall": (0.9, 0.3)}, limits=["not at night"])
+    replace(before, recipe=Recipe(name="ward", about="two rooms", card=said)).save(tmp_path / "model.pt")
+    minilm = MiniLM({"embeddings.word_embeddings.weight": torch.randn(5, 32)}, "{}")
+    given = read_manifest(made[0] / "clips.csv")
+    card = export(tmp_path / "model.pt", given, tmp_path / "pack", minilm, "fp32")
+    pack = load_pack(str(tmp_path / "pack"))
+    assert (pack.info.name, pack.info.version, pack.card.precision) == ("ward", "2.0", "fp32")
+    assert set(pack.card.files) == {"clip_encoder.onnx", "joint.onnx", "tokenizer.json", "word_embeddings.npz"}
+    fall, fight = pack.card.events["fall"], pack.card.events["fight"]
+    assert (fall.on, fall.off) == (0.9, 0.3)
+    assert fight.on - fight.off == pytest.approx(0.2), "fitted"
+    assert (card["about"], card["limits"]) == ("two rooms", ["not at night"])
+    for name in ("clip_encoder", "joint"):
+        assert (tmp_path / "pack" / f"{name}.onnx").stat().st_size == (made[1] / f"{name}.fp32.onnx").stat().st_size
 
 
 def copied(made: tuple[Path, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, graphs: str = "*.onnx") -> None:
