@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from streamwatch.cli.outcome import EXIT_FAILED, fail
+from streamwatch.models.precision import EXPORTED
 
 if TYPE_CHECKING:
     from streamwatch.training.manifest import Manifest
@@ -18,6 +19,7 @@ __all__ = ["add_commands", "codebook", "encoder", "evaluate", "export", "finetun
 
 R = TypeVar("R")
 EXIT_STOPPED = 130  # as a shell says of Ctrl-C
+PRECISION_HELP = "int8; fp16 for a GPU; fp32 for a CPU without VNNI; both: int8 and fp16; all: fp32 as well."
 
 
 ClipsOption = Annotated[Path, typer.Option("--clips", help="The manifest of the clips: CSV or JSONL.")]
@@ -181,16 +183,21 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="What training left.")],
     out: Annotated[Path, typer.Argument(help="The folder of the pack.")],
     clips: ClipsOption,
-    precision: Annotated[str, typer.Option("--precision", help="int8; fp16 for a GPU; both.")] = "int8",
+    precision: Annotated[str, typer.Option("--precision", help=PRECISION_HELP)] = "int8",
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Says name, version, thresholds, limits; else the checkpoint's does.")
+    ] = None,
 ) -> None:
     """Make a pack of a checkpoint: graphs, calibration, card."""
-    if precision not in ("int8", "fp16", "both"):
-        raise typer.BadParameter(f"{precision!r} is not one of int8, fp16, both", param_hint="--precision")
+    if precision not in EXPORTED:
+        raise typer.BadParameter(f"{precision!r} is not one of {', '.join(EXPORTED)}", param_hint="--precision")
 
     def run() -> str:
         from streamwatch.training.export import export
+        from streamwatch.training.recipe import load_recipe
 
-        card = export(checkpoint, _manifest(clips), out, precision=precision)
+        chosen = load_recipe(recipe) if recipe is not None else None
+        card = export(checkpoint, _manifest(clips), out, precision=precision, recipe=chosen)
         return f"{out}: {card['name']} {card['version']}"
 
     print(_with_extra(run))

@@ -3,7 +3,16 @@
 from collections.abc import Container
 from pathlib import Path
 
-__all__ = ["PREFERRED", "fast_int8", "graph_file"]
+__all__ = ["EXPORTED", "PREFERRED", "fast_int8", "graph_file"]
+
+# What is asked of an export → the precisions of its graphs; the first is the card's own.
+EXPORTED: dict[str, tuple[str, ...]] = {
+    "int8": ("int8",),
+    "fp16": ("fp16",),
+    "fp32": ("fp32",),
+    "both": ("int8", "fp16"),
+    "all": ("int8", "fp16", "fp32"),
+}
 
 # (GPU, int8 products in one instruction) → what is taken before the card's own file, best first. A GPU has no kernels
 # for some int8 operators and copies between host and device around each. A CPU is slow in fp16 and never given it;

@@ -17,10 +17,10 @@ from streamwatch.errors import TrainingError
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.data import FRAMES, Images
 from streamwatch.training.events import EVENTS
-from streamwatch.training.export import calibration_clips
 from streamwatch.training.lite0 import widths_of
 from streamwatch.training.loop import STATE, optimise
 from streamwatch.training.manifest import Manifest
+from streamwatch.training.pieces import calibration_clips
 from streamwatch.training.prune import pruned
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.reconstruct import FIRST, reconstruct
@@ -166,7 +166,7 @@ def prune(checkpoint: Path, manifest: Manifest, work: Path, recipe: Recipe) -> P
         raise TrainingError(f"share {share}: takes nothing from {widths[0]} channels, which go by sixteens; take more")
     some = calibration_clips(manifest, made.settings.size, FITTED)
     if not some:
-        raise TrainingError(f"{manifest.path}: no clip of the split train that lasts a second and less than 40")
+        raise TrainingError(f"{manifest.path}: no clip of the split train lasts a second")
     looked_at = calibration_clips(manifest, made.settings.size, LOOKED_AT, split="val")
     figures = _told("cut", teacher, narrow, looked_at)
     with torch.no_grad():

@@ -21,6 +21,7 @@ from streamwatch.training.lora import adapt, merge
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.minilm import MiniLM, initialise, read_minilm
 from streamwatch.training.objective import Words, losses
+from streamwatch.training.origin import refuse_other_eyes
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.settings import Settings
 from streamwatch.training.shares import share_table
@@ -264,6 +265,8 @@ def train(manifest: Manifest, work: Path, recipe: Recipe = DEFAULT, start: Path 
     minilm = read_minilm()
     pretrained = Checkpoint.load(start) if start is not None else None
     tuned = encoder(manifest, work, recipe)
+    if pretrained is not None:
+        refuse_other_eyes(pretrained, tuned, recipe, f"{start}")
     dataset = gather(manifest, work, recipe, tuned)
     path = work / "finetuned.pt"
     made = fit(dataset.only("train"), minilm, recipe, work, pretrained, tuned)

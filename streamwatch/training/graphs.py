@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Images
 from streamwatch.training.reach import convolved, reaches
 from streamwatch.training.slim import slim
@@ -86,14 +87,14 @@ def forget_origin(path: Path) -> None:
 
 
 def check_graph(path: Path) -> None:
-    """Raises ValueError for a batch that is not symbolic, or for control flow."""
+    """Raises TrainingError for a batch that is not symbolic, or for control flow."""
     graph = onnx.load(str(path)).graph
     for value in [*graph.input, *graph.output]:
         if not value.type.tensor_type.shape.dim[0].dim_param:
-            raise ValueError(f"{path}: the batch of {value.name!r} is fixed")
+            raise TrainingError(f"{path.name}: the batch of {value.name!r} is fixed")
     found = CONTROL_FLOW & {node.op_type for node in graph.node}
     if found:
-        raise ValueError(f"{path}: control flow in the graph: {', '.join(sorted(found))}")
+        raise TrainingError(f"{path.name}: control flow in the graph: {', '.join(sorted(found))}")
 
 
 def session(path: Path) -> ort.InferenceSession:
@@ -106,17 +107,18 @@ def session(path: Path) -> ort.InferenceSession:
 def parity(model: nn.Module, path: Path, inputs: Mapping[str, Tensor]) -> float:
     """Largest difference between torch and the graph, relative to each output's own size (1 at least).
 
-    Raises ValueError above 1e-4.
+    Raises TrainingError above 1e-4, and for what is not a number.
     """
     with torch.no_grad():
         expected = model(**inputs)
     found = session(path).run(None, {name: x.numpy() for name, x in inputs.items()})
-    worst = 0.0
+    apart = []
     for ours, theirs in zip(expected, found, strict=True):
         size = max(1.0, float(ours.abs().max()))
-        worst = max(worst, float(np.abs(ours.numpy() - theirs).max()) / size)
-    if worst > TOLERANCE:
-        raise ValueError(f"{path}: differs from torch by {worst:.2g}, more than {TOLERANCE}")
+        apart.append(float(np.abs(ours.numpy() - theirs).max()) / size)
+    worst = float(np.max(apart))  # nan if one is
+    if not worst <= TOLERANCE:
+        raise TrainingError(f"{path.name}: differs from torch by {worst:.2g} of its size, more than {TOLERANCE}")
     return worst
 
 

@@ -81,19 +81,20 @@ def halve_graphs(
         path = folder / f"{Path(name).stem}{suffix}.onnx"
         halve(fp32 / name, path)
         if too_large := overflows(path, inputs):
-            raise TrainingError(f"{path}: too large for a half: {', '.join(too_large[:3])}")
+            raise TrainingError(f"{path.name}: too large for a half: {', '.join(too_large[:3])}")
         worst[path.name] = far = distance(model, path, inputs)
         if not far <= TOLERANCE:
-            raise TrainingError(f"{path}: differs from torch by {far:.2g} of its size, more than {TOLERANCE}")
+            raise TrainingError(f"{path.name}: differs from torch by {far:.2g} of its size, more than {TOLERANCE}")
     encoder, graph = (session(folder / name) for name in worst)
     ours = torch.from_numpy(encoder.run(["token"], {"frames": frames["frames"].numpy()})[0])
     windows = {name: x.numpy() for name, x in _windows(ours, checkpoint.settings.window).items()}
     logits = torch.from_numpy(graph.run(["event_logits"], windows)[0])
     with torch.no_grad():
         exact = checkpoint.joint(**checked[JOINT][1])[0]
+    names = list(worst)
     worst["probability"] = moved = float((logits.sigmoid() - exact.sigmoid()).abs().max())
     if not moved <= MOVED:
-        raise TrainingError(f"{folder}: halves move a probability by {moved:.2g}, more than {MOVED}")
+        raise TrainingError(f"{' and '.join(names)}: halves move a probability by {moved:.2g}, more than {MOVED}")
     return worst
 
 

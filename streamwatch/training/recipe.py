@@ -17,6 +17,7 @@ from streamwatch.training.settings import Settings
 __all__ = [
     "RECIPES",
     "Augment",
+    "CardRecipe",
     "Disturb",
     "EncoderRecipe",
     "FeatureRecipe",
@@ -33,6 +34,7 @@ RECIPES = Path(__file__).parent / "recipes"
 Share = Annotated[float, Field(ge=0, le=1)]
 Event = Literal["fight", "fall", "shoplifting"]
 Weight = Annotated[float, Field(ge=0, le=100)]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
@@ -162,12 +164,33 @@ class PruneRecipe(_Strict):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.98
 
 
+class CardRecipe(_Strict):
+    """What a pack says of itself and no command measures. ``thresholds`` are [on, off]; what is left out is fitted.
+    ``clips`` is the digest of the one manifest for which all this holds; left out: for any."""
+
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+-]{1,32}$")] = "0.1.0"
+    clips: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
+    thresholds: dict[Event, tuple[Threshold, Threshold]] = {}
+    descriptions: dict[Event, str] = {}
+    limits: list[str] = []
+
+    @field_validator("thresholds")
+    @classmethod
+    def _ends_below(cls, value: dict[Event, tuple[float, float]]) -> dict[Event, tuple[float, float]]:
+        for event, (on, off) in value.items():
+            if off >= on:
+                raise ValueError(f"{event}: must be [on, off] with off below on, not {[on, off]}")
+        return value
+
+
 class Recipe(_Strict):
-    """``memory``: seconds that count as now before training refines it. ``held``: share of the training groups on
-    which early stopping looks; they are not trained on."""
+    """``name``, ``about`` and ``card`` are what a pack says of itself. ``memory``: seconds that count as now before
+    training refines it. ``held``: share of the training groups on which early stopping looks; they are not trained
+    on."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "own"
     about: str = ""
+    card: CardRecipe | None = None
     encoder: EncoderRecipe = EncoderRecipe()
     features: FeatureRecipe = FeatureRecipe()
     labels: LabelRecipe = LabelRecipe()

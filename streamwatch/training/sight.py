@@ -1,7 +1,7 @@
 """The clip encoder before its heads are fitted: eyes that were tuned on events, with copies that never saw a fold."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,17 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """``sight`` has seen all of the training clips; each of ``folds`` all but those of its groups, so that its logits
-    say of these what the real thing says of cameras it has never seen."""
+    say of these what the real thing says of cameras it has never seen. ``origin`` is what they were made of, see
+    :mod:`streamwatch.training.origin`; None in files from before it was kept."""
 
     sight: Sight
     folds: tuple[tuple[frozenset[str], Sight], ...] = ()
+    origin: Mapping[str, Any] | None = None
 
     def save(self, path: Path) -> None:
         folds = [{"groups": sorted(groups), **sight.state()} for groups, sight in self.folds]
-        write_atomically(path, {**self.sight.state(), "folds": folds})
+        origin = {} if self.origin is None else {"origin": dict(self.origin)}
+        write_atomically(path, {**self.sight.state(), "folds": folds, **origin})
 
     @classmethod
     def load(cls, path: Path) -> "Tuned":
@@ -76,7 +79,7 @@ class Tuned:
         kept = read_whole(path)
         try:
             folds = tuple((frozenset(fold["groups"]), Sight.of(fold)) for fold in kept["folds"])
-            return cls(Sight.of(kept), folds)
+            return cls(Sight.of(kept), folds, kept.get("origin"))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path}: not an encoder that training left: {error}") from error
 

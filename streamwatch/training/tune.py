@@ -6,7 +6,9 @@ stay strongly penalised, rates are small, no clip is shown twice alike, and the 
 (model soups: Wortsman et al., ICML 2022, arXiv 2203.05482).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from streamwatch.training.heads import STRENGTH
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.loop import STATE, optimise
 from streamwatch.training.manifest import Manifest
+from streamwatch.training.origin import Origin
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
@@ -163,7 +166,8 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
         return {**dict(zip(EVENTS, losses, strict=True)), "penalty": _penalty(eyes.head)}
 
     settings = _settings(recipe, seed)
-    optimise(eyes, objective, settings, folder, None, f"{recipe.model_dump_json()} {sorted(chosen)}")
+    said = recipe.model_dump_json(exclude={"card"})
+    optimise(eyes, objective, settings, folder, None, f"{said} {sorted(chosen)}")
     return eyes
 
 
@@ -201,15 +205,18 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
     """The eyes of ``work``, tuned there if they are not yet on the split ``train`` of ``manifest``; ImageNet's if the
     recipe says no steps; None where a backbone sees.
 
-    A run that was stopped goes on. Raises TrainingError, Stopped, ModuleNotFoundError.
+    A run that was stopped goes on. Raises TrainingError, also for eyes that are there and were tuned on other clips or
+    otherwise; Stopped, ModuleNotFoundError.
     """
     if recipe.features.backbone is not None:
         return None
-    path = work / FILE
+    path, origin = work / FILE, Origin.of(manifest, recipe)
     if not path.exists():
         made = _all(manifest, work, recipe) if recipe.encoder.steps else _untuned(manifest, recipe)
-        made.save(path)
-    return Tuned.load(path)
+        replace(made, origin=origin.state()).save(path)
+    found = Tuned.load(path)
+    origin.accept(path, found.origin, any_seed=True)
+    return found
 
 
 def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
@@ -227,20 +234,22 @@ def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:
     sights = []
     for number, left_out in enumerate([frozenset[str](), *folds]):
         chosen = [i for i in train if reel.entries[i].group not in left_out]
-        sights.append(_one_of_all(reel, chosen, recipe, number, work))
+        origin = Origin.of(manifest, recipe, left_out)
+        seeds = [recipe.train.seed + number * recipe.encoder.runs + run for run in range(recipe.encoder.runs)]
+        tuned = [partial(tune, reel, chosen, recipe, seed) for seed in seeds]
+        sights.append(_one_of_all(tuned, origin, work / f"encoder-{number}"))
     kept = blend(sights) if recipe.encoder.blend else sights[0]
     return Tuned(kept, tuple(zip(folds, sights[1:], strict=True)))
 
 
-def _one_of_all(reel: Reel, chosen: Sequence[int], recipe: Recipe, number: int, work: Path) -> Sight:
-    folder = work / f"encoder-{number}"
-    done = folder / "sight.pt"
+def _one_of_all(runs: Sequence[Callable[[Path], Eyes]], origin: Origin, folder: Path) -> Sight:
+    """The mean of ``runs``, each in a folder of its own."""
+    done, own = folder / "sight.pt", [folder / f"run-{number}" for number in range(len(runs))]
     if not done.exists():
-        runs = []
-        for run in range(recipe.encoder.runs):
-            seed = recipe.train.seed + number * recipe.encoder.runs + run
-            runs.append(tune(reel, chosen, recipe, seed, folder / f"run-{run}"))
-        Tuned(soup(runs).sight()).save(done)
-        for run in range(recipe.encoder.runs):
-            (folder / f"run-{run}" / STATE).unlink(missing_ok=True)
-    return Tuned.load(done).sight
+        made = [run(its) for run, its in zip(runs, own, strict=True)]
+        Tuned(soup(made).sight(), origin=origin.state()).save(done)
+        for its in own:
+            (its / STATE).unlink(missing_ok=True)
+    found = Tuned.load(done)
+    origin.accept(done, found.origin)
+    return found.sight

@@ -206,6 +206,18 @@ def test_a_pruned_checkpoint_becomes_a_pack(clips: Path, tmp_path: Path) -> None
     assert "fight" in found.output
 
 
+def test_a_precision_that_is_none_is_refused(clips: Path) -> None:
+    found = CliRunner().invoke(app, ["export", "model.pt", "pack", "--clips", str(clips), "--precision", "fp8"])
+    assert found.exit_code == 2
+    assert "--precision" in found.output and "fp32" in found.output
+
+
+def test_a_recipe_for_the_card_is_looked_up_by_name(clips: Path) -> None:
+    found = CliRunner().invoke(app, ["export", "model.pt", "pack", "--clips", str(clips), "--recipe", "videobert-smal"])
+    assert found.exit_code == 78
+    assert "did you mean 'videobert-small'" in found.output
+
+
 @pytest.mark.parametrize("share", ["0", "1", "half"])
 def test_a_share_that_is_none_is_refused(clips: Path, share: str) -> None:
     found = CliRunner().invoke(app, ["train", "prune", "finetuned.pt", "--clips", str(clips), "--share", share])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamwatch.models.precision import fast_int8, graph_file
+from streamwatch.models.precision import EXPORTED, PREFERRED, fast_int8, graph_file
 
 OWN, HALF, FULL = "joint.onnx", "joint.fp16.onnx", "joint.fp32.onnx"
 
@@ -45,3 +45,8 @@ def test_the_cpus_own_words(tmp_path: Path, text: str, fast: bool) -> None:
 
 def test_a_system_that_does_not_say_runs_the_packs_own_file(tmp_path: Path) -> None:
     assert fast_int8(tmp_path / "none")
+
+
+def test_an_export_can_write_whatever_is_preferred_anywhere() -> None:
+    assert {one for wanted in PREFERRED.values() for one in wanted} <= set(EXPORTED["all"])
+    assert {EXPORTED[one] for one in ("int8", "fp16", "fp32")} == {("int8",), ("fp16",), ("fp32",)}

@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.export import windows_seen
 from streamwatch.training.graphs import (
     ENCODER,
@@ -123,7 +124,7 @@ def test_a_fixed_batch_is_refused(tmp_path: Path) -> None:
     out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [value], [out])
     onnx.save(helper.make_model(graph), str(tmp_path / "fixed.onnx"))
-    with pytest.raises(ValueError, match="fixed"):
+    with pytest.raises(TrainingError, match="fixed"):
         check_graph(tmp_path / "fixed.onnx")
 
 
@@ -139,8 +140,14 @@ class Scaled(nn.Module):
 def test_another_model_than_the_exported_one_is_noticed(tmp_path: Path) -> None:
     to_onnx(Scaled(2.0), {"x": torch.ones(2, 3)}, ["y"], tmp_path / "a.onnx")
     assert parity(Scaled(2.0), tmp_path / "a.onnx", {"x": torch.ones(1, 3)}) < 1e-6
-    with pytest.raises(ValueError, match="differs from torch"):
+    with pytest.raises(TrainingError, match=r"a\.onnx: differs from torch by 0\.048 of its size, more than 0\.0001"):
         parity(Scaled(2.1), tmp_path / "a.onnx", {"x": torch.ones(3, 3)})
+
+
+def test_what_is_not_a_number_is_no_parity(tmp_path: Path) -> None:
+    to_onnx(Scaled(float("inf")), {"x": torch.ones(2, 3)}, ["y"], tmp_path / "a.onnx")
+    with pytest.raises(TrainingError, match="differs from torch by nan"):
+        parity(Scaled(float("inf")), tmp_path / "a.onnx", {"x": torch.zeros(1, 3)})
 
 
 def test_graphs_name_no_file_of_the_machine(exported: Exported) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from streamwatch.errors import ConfigError
+from streamwatch.models.pack import load_pack
+from streamwatch.training.card import DESCRIPTIONS
 from streamwatch.training.recipe import Recipe, load_recipe, recipe_names
 from streamwatch.training.settings import Settings
 
@@ -23,6 +25,16 @@ def test_the_bundled_packs_recipe_trains_as_the_defaults_do() -> None:
     assert found.features.of_source == {"mnnit_shoplifting": 4}
 
 
+def test_the_shipped_card_is_the_bundled_packs() -> None:
+    said, shipped = load_recipe("videobert-small").card, load_pack("bundled").card
+    assert said is not None and said.clips
+    assert said.version == shipped.version
+    assert said.thresholds == {event: (card.on, card.off) for event, card in shipped.events.items()}
+    described = {event: card.description for event, card in shipped.events.items()}
+    assert DESCRIPTIONS | {str(event): text for event, text in said.descriptions.items()} == described
+    assert said.limits == (shipped.model_extra or {})["limits"]
+
+
 def test_a_file_may_leave_everything_out(tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("# nothing yet\n")
     assert load_recipe(str(tmp_path / "mine.yml")) == Recipe()
@@ -36,6 +48,9 @@ def test_a_file_may_leave_everything_out(tmp_path: Path) -> None:
         ("features: {augment: {speed: [2, 1]}}", "features.augment.speed: must be [lowest, highest]"),
         ("train: {patience: 3}", "held"),
         ("name: Über", "name"),
+        ("card: {version: one two}", "card.version"),
+        ("card: {thresholds: {fight: [0.5, 0.7]}}", "card.thresholds: fight: must be [on, off] with off below on"),
+        ("card: {thresholds: {figth: [0.7, 0.5]}}", "card.thresholds.figth"),
         ("features: {variants: 0}\nlabel: {}", "label: unknown key; did you mean 'labels'?"),
     ],
 )

@@ -27,6 +27,14 @@ def test_it_is_the_same_after_a_file(tmp_path: Path) -> None:
     torch.testing.assert_close(again.folds[1][1].weight, tuned.folds[1][1].weight)
 
 
+def test_what_it_was_made_of_is_kept_and_may_be_missing(tmp_path: Path) -> None:
+    origin = {"how": {"steps": 3, "disturb.gain": [0.7, 1.3]}, "size": 96, "clips": [["a.mp4", "g"]]}
+    Tuned(made(0), origin=origin).save(tmp_path / "encoder.pt")
+    assert Tuned.load(tmp_path / "encoder.pt").origin == origin
+    Tuned(made(0)).save(tmp_path / "older.pt")
+    assert Tuned.load(tmp_path / "older.pt").origin is None
+
+
 def test_a_blend_is_the_mean_of_everything() -> None:
     one, two = made(0), made(1)
     found = blend([one, two])

@@ -1,15 +1,18 @@
 """Tuning the eyes, on films of a second or two: what it leaves alone, what it learns, that it goes on."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.manifest import Manifest
+from streamwatch.training.origin import Origin
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
@@ -105,6 +108,37 @@ def test_without_steps_they_are_imagenets_and_kept_for_the_next_command(tmp_path
     assert found is not None and not found.folds
     assert all(torch.equal(x, found.sight.lite0.state_dict()[name]) for name, x in _lite0().state_dict().items())
     assert (tmp_path / "work" / FILE).exists()
+
+
+def test_eyes_that_are_there_are_checked_before_they_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = RECIPE.model_copy(update={"encoder": HOW.model_copy(update={"steps": 0})})
+    given, work = manifest(tmp_path), tmp_path / "work"
+    made = encoder(given, work, recipe)
+    assert made is not None and made.origin is not None
+    again = encoder(given, work, recipe)
+    assert again is not None and again.sight.digest() == made.sight.digest()
+    moved = replace(given, entries=[replace(given.entries[0], split="val"), *given.entries[1:]])
+    with pytest.raises(TrainingError, match=r"0\.mp4 \(group g0\) was tuned on"):
+        encoder(moved, work, recipe)
+    with pytest.raises(TrainingError, match=r"encoder\.steps: 0, now 3"):
+        encoder(given, work, RECIPE)
+    assert not capsys.readouterr().err
+    replace(made, origin=None).save(work / FILE)
+    assert encoder(moved, work, recipe) is not None
+    assert "unchecked" in capsys.readouterr().err
+
+
+def test_a_finished_run_of_another_recipe_is_not_mixed_in(tmp_path: Path) -> None:
+    """Who was stopped between two folds and then changed the recipe must not get half of each."""
+    given, work = manifest(tmp_path), tmp_path / "work"
+    before = RECIPE.model_copy(update={"encoder": HOW.model_copy(update={"rate": 5e-3})})
+    made = encoder(given, tmp_path / "untuned", RECIPE.model_copy(update={"encoder": EncoderRecipe(steps=0)}))
+    assert made is not None
+    replace(made, origin=Origin.of(given, before).state()).save(work / "encoder-0" / "sight.pt")
+    with pytest.raises(TrainingError, match=r"sight\.pt: eyes of another origin: encoder\.rate: 0\.005, now 0\.001"):
+        encoder(given, work, RECIPE)
 
 
 def _lite0() -> Lite0:
