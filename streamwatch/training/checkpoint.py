@@ -51,7 +51,7 @@ class Checkpoint:
             joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"], Lite0.of(eyes))
             joint.load_state_dict(kept["joint"])
             encoder.load_state_dict(kept["encoder"])
-        except (RuntimeError, KeyError, TypeError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: not a checkpoint that training left: {error}") from error
         recipe = Recipe.model_validate(json.loads(kept["recipe"])) if "recipe" in kept else None
         heads = Heads(*(kept["heads"][name].numpy() for name in ("weight", "bias"))) if "heads" in kept else None

@@ -86,9 +86,12 @@ class Lite0(nn.Module):
                 blocks.append(Block(inside, outside, kernel, stride if i == 0 else 1, wide, expansion > 1))
                 inside = outside
         for number, channels in (shifted or {}).items():
-            if not blocks[number].residual:
+            block = blocks[number]
+            if not block.residual:
                 raise ValueError(f"block {number} keeps no identity beside which channels could be shifted")
-            blocks[number].shift = TemporalShift(channels)
+            if not 0 <= 2 * channels <= block._project_conv.out_channels:
+                raise ValueError(f"block {number}: {channels} channels each way of {block._project_conv.out_channels}")
+            block.shift = TemporalShift(channels)
         self._blocks = nn.ModuleList(blocks)
 
     @classmethod

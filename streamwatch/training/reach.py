@@ -40,18 +40,18 @@ def convolved(graph: onnx.GraphProto, left: Container[str]) -> list[str]:
 
 def moved(graph: onnx.GraphProto, known: Container[str]) -> dict[str, str]:
     """Maps put together from nothing but parts of one map of ``known``, and zeros, → that one: rounded as it is, they
-    are not rounded twice. The quantiser sees to all that moves values but to a Concat."""
-    source: dict[str, str] = {}
-    found = {}
+    are not rounded twice.
+
+    The quantiser sees to it for all but a Concat, but fits the biases of a convolution that reads such a map to the
+    range it has by itself: those of channels with hardly any weight would not fit into 32 bits.
+    """
+    found: dict[str, str] = {}
     for node in graph.node:  # in topological order
         pieces = node.input if node.op_type == "Concat" else node.input[:1]
-        origins = {name if name in known else source.get(name) for name in pieces}
+        origins = {name if name in known else found.get(name) for name in pieces}
         origin = origins.pop() if len(origins) == 1 and node.op_type in MOVES else None
-        if origin is None:
-            continue
-        source |= dict.fromkeys(node.output, origin)
-        if node.op_type == "Concat":
-            found[node.output[0]] = origin
+        if origin is not None:
+            found |= dict.fromkeys(node.output, origin)
     return found
 
 

@@ -91,7 +91,7 @@ class ShiftRecipe(_Strict):
     """Which ``share`` of the channels that come into each of ``blocks`` is the frame's before, and as large a one the
     frame's after (TSM). Only blocks that keep what comes in beside what they make of it can be chosen."""
 
-    share: Annotated[float, Field(gt=0, le=0.5)] = 0.125
+    share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125  # of 24 channels at least one
     blocks: Annotated[list[Literal[2, 4, 6, 7, 9, 10]], Field(min_length=1)] = [6, 7, 9, 10]
 
 

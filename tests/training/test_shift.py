@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from streamwatch.errors import ConfigError
+from streamwatch.errors import ConfigError, TrainingError
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.distil import narrower
 from streamwatch.training.graphs import ENCODER, export_graphs, quantise_encoder, session
@@ -101,6 +101,12 @@ class TestEyes:
         with pytest.raises(ValueError, match=f"block {block} keeps no identity"):
             Lite0(shifted={block: 2})
 
+    @pytest.mark.parametrize("channels", [-1, 41])
+    def test_more_channels_than_come_in_are_refused(self, channels: int) -> None:
+        assert Lite0(shifted={6: 40}).shifted == {6: 40}
+        with pytest.raises(ValueError, match=f"block 6: {channels} channels each way of 80"):
+            Lite0(shifted={6: channels})
+
     def test_the_identity_is_kept(self) -> None:
         """A block that makes nothing of what it is given passes on each frame as it is."""
         block = eyes(LATE)._blocks[6]
@@ -181,6 +187,15 @@ class TestWeights:
         with torch.no_grad():
             assert torch.equal(again(frames(2))[0], kept.encoder(frames(2))[0])
 
+    def test_weights_that_shift_what_cannot_be_shifted_are_no_checkpoint(self, tmp_path: Path) -> None:
+        kept = Checkpoint(ClipEncoder(64, eyes()).eval(), Joint(DIMS).eval(), Settings(size=SIZE, window=WINDOW))
+        kept.save(tmp_path / "model.pt")
+        state = torch.load(tmp_path / "model.pt", weights_only=True)
+        state["encoder"]["lite0._blocks.8.shift._extra_state"] = torch.tensor(4)
+        torch.save(state, tmp_path / "model.pt")
+        with pytest.raises(TrainingError, match=r"model\.pt: .* block 8 keeps no identity"):
+            Checkpoint.load(tmp_path / "model.pt")
+
     def test_pruned_eyes_shift_as_before(self) -> None:
         """What is shifted comes into a block; what is taken out lies inside."""
         whole = ClipEncoder(24, eyes(LATE)).eval()
@@ -220,6 +235,7 @@ class TestRecipe:
         [
             ("{blocks: [8]}", "blocks"),
             ("{share: 0.6}", "0.5"),
+            ("{share: 0.01}", "0.05"),
             ("{blocks: []}", "blocks"),
             ("{channels: 3}", "channels"),
         ],
@@ -241,6 +257,11 @@ class Exported:
     def __init__(self, folder: Path) -> None:
         torch.manual_seed(0)
         self.encoder = ClipEncoder(64, eyes(LATE)).eval()
+        with torch.no_grad():
+            for number in LATE:  # a channel that says the same of everything, as tuned eyes have some
+                block = self.encoder.lite0._blocks[number]
+                block._expand_conv.weight[3] *= 1e-9
+                block._bn0.bias[3] = 3.0
         self.fp32, self.int8, self.fp16 = folder / ENCODER, folder / "int8.onnx", folder / "fp16.onnx"
         self.worst = export_graphs(self.encoder, Joint(DIMS).eval(), SIZE, WINDOW, folder)
         quantise_encoder(self.fp32, self.int8, list(frames(6).numpy()))
@@ -283,6 +304,12 @@ class TestGraphs:
             steps = {tuple(float(held[name]) for name in made[piece].input[1:]) for piece in node.input}
             steps.add(tuple(float(held[name]) for name in read[node.output[0]].input[1:]))
             assert len(steps) == 1, f"{node.name}: {steps}"
+
+    def test_biases_fit_into_32_bits(self, exported: Exported) -> None:
+        held = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(exported.int8)).graph.initializer}
+        biases = [x for x in held.values() if x.dtype == np.int32]
+        assert any(x.any() for x in biases)
+        assert max(int(np.abs(x.astype(np.int64)).max()) for x in biases) < np.iinfo(np.int32).max
 
     @pytest.mark.parametrize("batch", [1, 5])
     def test_int8_tokens_point_the_same_way(self, exported: Exported, batch: int) -> None:
