@@ -10,13 +10,15 @@ import torch
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.heads import Heads
-from streamwatch.training.lite0 import Lite0, widths_of
+from streamwatch.training.lite0 import Lite0
 from streamwatch.training.recipe import Recipe
 from streamwatch.training.run_state import read_whole, write_atomically
 from streamwatch.training.settings import Settings
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
 
 __all__ = ["Checkpoint"]
+
+EYES = "lite0."  # begins the names of their weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ class Checkpoint:
         """Raises FileNotFoundError, and TrainingError for a file that is none."""
         kept = read_whole(path)
         try:
-            lite0 = Lite0(widths_of(kept["encoder"], "lite0."))
-            joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"], lite0)
+            eyes = {name.removeprefix(EYES): x for name, x in kept["encoder"].items() if name.startswith(EYES)}
+            joint, encoder = Joint(Dims(**kept["dims"])), ClipEncoder(kept["dims"]["dim"], Lite0.of(eyes))
             joint.load_state_dict(kept["joint"])
             encoder.load_state_dict(kept["encoder"])
-        except (RuntimeError, KeyError, TypeError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: not a checkpoint that training left: {error}") from error
         recipe = Recipe.model_validate(json.loads(kept["recipe"])) if "recipe" in kept else None
         heads = Heads(*(kept["heads"][name].numpy() for name in ("weight", "bias"))) if "heads" in kept else None

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import Images
-from streamwatch.training.reach import convolved, reaches
+from streamwatch.training.reach import convolved, moved, reaches
 from streamwatch.training.slim import slim
 from streamwatch.training.smooth import large_weights, smooth
 from streamwatch.training.videobert import ClipEncoder, Joint
@@ -139,20 +139,30 @@ class _Frames:
 def _behind_the_eyes(graph: onnx.GraphProto) -> list[str]:
     """Nodes after the convolutions: differences, powers and the projection stay float.
 
-    They begin where maps are cut into clips again: at the first Reshape that has a convolution before it.
+    They begin where maps are cut into clips for good: at the Reshapes that have a convolution before them, and no
+    depthwise one behind; a temporal shift (:mod:`streamwatch.training.shift`) cuts them, too, and the eyes go on.
     """
+    seen_again: set[str] = set()
+    for node in reversed(graph.node):
+        if _depthwise(node) or seen_again & set(node.output):
+            seen_again.update(node.input)
     convolved: set[str] = set()
     behind: set[str] = set()
     names = []
     for node in graph.node:  # in topological order
         follows = any(name in convolved for name in node.input)
-        late = any(name in behind for name in node.input) or (node.op_type == "Reshape" and follows)
+        cut = node.op_type == "Reshape" and follows and not seen_again & set(node.output)
+        late = cut or any(name in behind for name in node.input)
         if late:
             behind.update(node.output)
             names.append(node.name)
         if follows or node.op_type == "Conv":
             convolved.update(node.output)
     return names
+
+
+def _depthwise(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Conv" and any(a.name == "group" and a.i > 1 for a in node.attribute)
 
 
 def _that_choose(graph: onnx.GraphProto) -> list[str]:
@@ -194,6 +204,7 @@ def quantise_encoder(fp32: Path, int8: Path, clips: Sequence[Images]) -> None:
         left = [*_behind_the_eyes(graph), *_that_choose(graph)]
         feeds = ({"frames": clip[None]} for clip in clips)
         found = reaches(prepared, convolved(graph, left), feeds)
+        found |= {name: found[source] for name, source in moved(graph, found).items()}
         ranges = {name: [{"rmin": np.float32(a), "rmax": np.float32(b)}] for name, (a, b) in found.items()}
         quantize_static(
             str(prepared),

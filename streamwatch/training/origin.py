@@ -70,7 +70,7 @@ class Origin:
     def _differences(self, kept: Mapping[str, Any]) -> Iterator[str]:
         usual = _flat(EncoderRecipe())
         for key, value in self.how.items():
-            before = kept["how"].get(key, usual[key])  # a key that came later meant its default
+            before = kept["how"].get(key, usual.get(key))  # a key that came later meant its default
             if before != value:
                 yield f"encoder.{key}: {before}, now {value}"
         if kept["size"] != self.size:

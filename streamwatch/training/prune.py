@@ -45,18 +45,14 @@ def _scale(weights: Mapping[str, Tensor], norm: str) -> Tensor:
 def pruned(lite0: Lite0, share: float) -> Lite0:
     """A narrower copy; of each block that expands about this ``share`` of the channels is gone. 0: all are left."""
     weights = dict(lite0.state_dict())
-    widths = widths_of(weights)
-    for number, wide in enumerate(widths):
+    for number, wide in enumerate(widths_of(weights)):
         block = f"_blocks.{number}."
         if f"{block}_expand_conv.weight" not in weights:
             continue
-        widths[number] = count = kept(wide, share)
-        left = importance(weights, block).topk(count).indices.sort().values
-        for name in [name for name in weights if name.startswith(block)]:
+        left = importance(weights, block).topk(kept(wide, share)).indices.sort().values
+        for name in [name for name in weights if name.startswith(block)]:  # what a shift moves comes in, and stays
             if name.startswith(f"{block}{COLUMNS}"):
                 weights[name] = weights[name][:, left]
             elif name.startswith(tuple(block + part for part in ROWS)) and weights[name].ndim:
                 weights[name] = weights[name][left]
-    found = Lite0(widths)
-    found.load_state_dict(weights)
-    return found.eval()
+    return Lite0.of(weights)

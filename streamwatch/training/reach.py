@@ -15,10 +15,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper
 
-__all__ = ["WITHIN", "convolved", "reaches"]
+__all__ = ["WITHIN", "convolved", "moved", "reaches"]
 
 WITHIN = 0.9995  # of .9999, .9995 and .999 the one that moved event logits least, looked at without labels
 SAMPLES = 4000  # values of each map, of each feed
+MOVES = ("Reshape", "Split", "Slice", "Pad", "Concat")  # as they are, only elsewhere
 LEAST = 0.01  # a map that never changes has a range all the same
 
 
@@ -34,6 +35,23 @@ def convolved(graph: onnx.GraphProto, left: Container[str]) -> list[str]:
         behind.update(node.output)
         if node.op_type in ("Conv", "Clip", "Add") and node.name not in left and node.output[0] not in clipped:
             found.append(node.output[0])
+    return found
+
+
+def moved(graph: onnx.GraphProto, known: Container[str]) -> dict[str, str]:
+    """Maps put together from nothing but parts of one map of ``known``, and zeros, → that one: rounded as it is, they
+    are not rounded twice.
+
+    The quantiser sees to it for all but a Concat, but fits the biases of a convolution that reads such a map to the
+    range it has by itself: those of channels with hardly any weight would not fit into 32 bits.
+    """
+    found: dict[str, str] = {}
+    for node in graph.node:  # in topological order
+        pieces = node.input if node.op_type == "Concat" else node.input[:1]
+        origins = {name if name in known else found.get(name) for name in pieces}
+        origin = origins.pop() if len(origins) == 1 and node.op_type in MOVES else None
+        if origin is not None:
+            found |= dict.fromkeys(node.output, origin)
     return found
 
 

@@ -5,9 +5,18 @@ disturbed. Any key may be left out; what it then means is said by the defaults b
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from streamwatch.config import explain
 from streamwatch.document import nearest, read_document
@@ -26,6 +35,7 @@ __all__ = [
     "PruneRecipe",
     "Recipe",
     "ShareRecipe",
+    "ShiftRecipe",
     "load_recipe",
     "recipe_names",
 ]
@@ -79,6 +89,14 @@ class Disturb(_Strict):
     coarseness: Range = (0.3, 2.0)
 
 
+class ShiftRecipe(_Strict):
+    """Which ``share`` of the channels that come into each of ``blocks`` is the frame's before, and as large a one the
+    frame's after (TSM). Only blocks that keep what comes in beside what they make of it can be chosen."""
+
+    share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125  # of 24 channels at least one
+    blocks: Annotated[list[Literal[2, 4, 6, 7, 9, 10]], Field(min_length=1)] = [6, 7, 9, 10]
+
+
 class EncoderRecipe(_Strict):
     """How the eyes are tuned on events: ``runs`` times from ImageNet's weights, and the mean of the weights kept; once
     more for each of ``folds`` without its groups. Blocks below ``first`` stay as they are. ``steps`` 0: not at all."""
@@ -100,6 +118,13 @@ class EncoderRecipe(_Strict):
         "fight"
     ]
     disturb: Disturb = Disturb()
+    shift: Annotated[ShiftRecipe | None, Field(description="channels of other frames; none unless said")] = None
+
+    @model_serializer(mode="wrap")
+    def _unsaid_is_left_out(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that runs and caches of before there was a shift go on."""
+        found: dict[str, Any] = write(self)
+        return {name: value for name, value in found.items() if name != "shift" or value is not None}
 
 
 class FeatureRecipe(_Strict):

@@ -49,9 +49,7 @@ class Sight:
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> "Sight":
-        lite0 = Lite0()
-        lite0.load_state_dict(state["lite0"])
-        sight = cls(lite0.eval(), state["usual"], state["weight"], state["bias"])
+        sight = cls(Lite0.of(state["lite0"]), state["usual"], state["weight"], state["bias"])
         shapes = tuple(tuple(x.shape) for x in (sight.usual, sight.weight, sight.bias))
         if shapes != ((NEAR_FEATURES,), (len(EVENTS), CELL_FEATURES), (len(EVENTS),)):
             raise ValueError(f"shapes {shapes}")
@@ -96,12 +94,13 @@ def blend(sights: Sequence[Sight]) -> Sight:
     return Sight.of({**kept, "lite0": {name: mean([state["lite0"][name] for state in states]) for name in names}})
 
 
-def untuned(clips: Iterable[Images]) -> Tuned:
-    """ImageNet's eyes, which know no event; ``clips`` uint8 [8, S, S, 3] tell them what is usual.
+def untuned(clips: Iterable[Images], shifted: Mapping[int, int] | None = None) -> Tuned:
+    """ImageNet's eyes, which know no event; ``clips`` uint8 [8, S, S, 3] tell them what is usual. ``shifted``: as in
+    :class:`Lite0`.
 
     Raises ModuleNotFoundError without the package that holds the weights.
     """
-    lite0 = pretrained_lite0()
+    lite0 = pretrained_lite0(shifted)
     encoder = ClipEncoder(1, lite0).eval()
     with torch.inference_mode():
         close = [encoder.looks(torch.from_numpy(np.ascontiguousarray(clip))[None])[2][0] for clip in clips]

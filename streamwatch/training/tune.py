@@ -17,12 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import clips_of, read_pictures
 from streamwatch.training.disturb import disturb
 from streamwatch.training.drawing import SYNTHETIC, Drawing, Drawn
 from streamwatch.training.events import EVENTS
 from streamwatch.training.heads import STRENGTH
-from streamwatch.training.lite0 import Lite0, pretrained_lite0
+from streamwatch.training.lite0 import Lite0, pretrained_lite0, shifted_by
 from streamwatch.training.loop import STATE, optimise
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.origin import Origin
@@ -68,9 +69,8 @@ class Eyes(nn.Module):
         """With the standardisation folded into the head."""
         weight = (self.head.weight / self.spread).detach().cpu()
         bias = self.head.bias.detach().cpu() - weight @ self.mean.detach().cpu()
-        lite0 = Lite0()
-        lite0.load_state_dict({name: x.cpu() for name, x in self.encoder.lite0.state_dict().items()})
-        return Sight(lite0.eval(), self.encoder.usual.detach().cpu().clone(), weight.clone(), bias.clone())
+        lite0 = Lite0.of({name: x.cpu() for name, x in self.encoder.lite0.state_dict().items()})
+        return Sight(lite0, self.encoder.usual.detach().cpu().clone(), weight.clone(), bias.clone())
 
 
 class Source:
@@ -156,7 +156,7 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     source = Source(reel, chosen, recipe)
-    eyes = Eyes(pretrained_lite0(), how).to(reel.pictures.device)
+    eyes = Eyes(pretrained_lite0(_shifted(recipe)), how).to(reel.pictures.device)
     _first_heads(eyes, source, rng)
     usual = source.usual_weight(how.batch, rng)
 
@@ -216,14 +216,26 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
         replace(made, origin=origin.state()).save(path)
     found = Tuned.load(path)
     origin.accept(path, found.origin, any_seed=True)
+    if found.sight.lite0.shifted != _shifted(recipe):
+        theirs, ours = found.sight.lite0.shifted or "none", _shifted(recipe) or "none"
+        raise TrainingError(
+            f"{path}: these eyes shift {theirs} (block: channels), encoder.shift of the recipe {ours}: "
+            "take the recipe they were tuned with, or another --work"
+        )
     return found
+
+
+def _shifted(recipe: Recipe) -> dict[int, int]:
+    how = recipe.encoder.shift
+    return shifted_by(how.share, how.blocks) if how is not None else {}
 
 
 def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
     entries = [e for e in manifest.entries if e.split == "train"]
     some = entries[:: max(1, len(entries) // USUAL)]
     films = (clips_of(read_pictures(manifest.root / e.path), recipe.train.size) for e in some)
-    return untuned(clip for film in films for _, _, clip in [next(film, (0.0, 0.0, None))] if clip is not None)
+    some_clips = (clip for film in films for _, _, clip in [next(film, (0.0, 0.0, None))] if clip is not None)
+    return untuned(some_clips, _shifted(recipe))
 
 
 def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from streamwatch.training.graphs import ENCODER, export_graphs, quantise_encoder
-from streamwatch.training.reach import LEAST, convolved, reaches
+from streamwatch.training.reach import LEAST, convolved, moved, reaches
 from streamwatch.training.videobert import ClipEncoder, Dims, Joint
 
 pytestmark = [
@@ -50,6 +50,22 @@ def test_what_is_rounded_is_behind_a_convolution_and_its_clip(tmp_path: Path) ->
     graph = onnx.load(str(convolutions(tmp_path / "g.onnx"))).graph
     assert convolved(graph, {"float"}) == ["kept", "b", "c", "sum"]
     assert convolved(graph, ()) == ["kept", "b", "c", "sum", "y"]
+
+
+def test_what_is_only_moved_is_known_by_what_it_was() -> None:
+    """Parts of one map put together; not parts of two, nor what was made from them."""
+    nodes = [
+        helper.make_node("Split", ["a"], ["left", "right"], num_outputs=2),
+        helper.make_node("Pad", ["left", "by"], ["padded"]),
+        helper.make_node("Concat", ["padded", "right"], ["whole"], axis=1),
+        helper.make_node("Concat", ["whole", "b"], ["mixed"], axis=1),
+        helper.make_node("Abs", ["right"], ["size"]),
+        helper.make_node("Concat", ["size", "left"], ["made"], axis=1),
+        helper.make_node("Concat", ["whole", "left"], ["again"], axis=1),
+    ]
+    graph = helper.make_graph(nodes, "g", [], [])
+    assert moved(graph, {"a", "b"}) == dict.fromkeys(("left", "right", "padded", "whole", "again"), "a")
+    assert moved(graph, {"b"}) == {}
 
 
 def test_a_single_far_value_is_beyond_reach_and_the_many_are_not(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from streamwatch.training.data import Entry
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.origin import Origin
-from streamwatch.training.recipe import EncoderRecipe, Recipe
+from streamwatch.training.recipe import EncoderRecipe, Recipe, ShiftRecipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
+from streamwatch.training.sight import Tuned
 from streamwatch.training.tune import FILE, Eyes, encoder, folds_of, soup, tune
 from tests.training.films import write_film
 
@@ -139,6 +140,26 @@ def test_a_finished_run_of_another_recipe_is_not_mixed_in(tmp_path: Path) -> Non
     replace(made, origin=Origin.of(given, before).state()).save(work / "encoder-0" / "sight.pt")
     with pytest.raises(TrainingError, match=r"sight\.pt: eyes of another origin: encoder\.rate: 0\.005, now 0\.001"):
         encoder(given, work, RECIPE)
+
+
+def test_a_shift_is_tuned_with_and_asked_for_again(reel: Reel, tuned: Eyes, tmp_path: Path) -> None:
+    shifting = HOW.model_copy(update={"shift": ShiftRecipe(blocks=[9, 10])})
+    found = tune(reel, range(4), RECIPE.model_copy(update={"encoder": shifting}), 0)
+    assert found.sight().lite0.shifted == {9: 14, 10: 14}
+    pairs = zip(found.layers[10].parameters(), tuned.layers[10].parameters(), strict=True)
+    assert not any(torch.equal(ours, theirs) for ours, theirs in pairs), "other gradients than without"
+    Tuned(found.sight()).save(tmp_path / FILE)
+    clips = Manifest(tmp_path / "m.csv", [], {})
+    again = encoder(clips, tmp_path, RECIPE.model_copy(update={"encoder": shifting}))
+    assert again is not None and again.sight.digest() == found.sight().digest()
+    with pytest.raises(TrainingError, match=r"shift \{9: 14, 10: 14\} .* of the recipe none: take the recipe"):
+        encoder(clips, tmp_path, RECIPE)
+
+
+def test_imagenets_eyes_can_shift_too(tmp_path: Path) -> None:
+    how = HOW.model_copy(update={"steps": 0, "shift": ShiftRecipe()})
+    found = encoder(manifest(tmp_path), tmp_path / "work", RECIPE.model_copy(update={"encoder": how}))
+    assert found is not None and set(found.sight.lite0.shifted) == {6, 7, 9, 10}
 
 
 def _lite0() -> Lite0:
