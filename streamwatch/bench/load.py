@@ -2,13 +2,15 @@
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamwatch.bench.process import spent
 from streamwatch.bench.scrape import Scrape
 from streamwatch.bench.site import Setup, run_site
+from streamwatch.errors import StreamwatchError
 
-__all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load"]
+__all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load", "measure_loads"]
 
 KEPT_UP = 0.97  # windows a second of the slowest camera, of one a second
 SETTLE = 3.0  # seconds after the first window of all cameras
@@ -56,9 +58,9 @@ def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
     with run_site([url] * cameras, setup) as running:
         started = running.until(lambda found: _watched(found) == cameras)
         time.sleep(min(SETTLE, seconds))
-        before, cost, began = running.look() or Scrape({}), spent(running.pid), time.monotonic()
+        before, cost, began = running.read(), spent(running.pid), time.monotonic()
         time.sleep(seconds)
-        after, end, took = running.look() or Scrape({}), spent(running.pid), time.monotonic() - began
+        after, end, took = running.read(), spent(running.pid), time.monotonic() - began
     change, share = after.since(before), 1e3 / took / cameras
     windows = change.by("windows_total", "camera")
     tokens = change.by("tokens_total", "source")
@@ -77,6 +79,23 @@ def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
         still=tokens.get("still", 0.0) / max(1.0, sum(tokens.values())),
         started=started,
     )
+
+
+def measure_loads(
+    url: str, counts: Sequence[int], seconds: float, setup: Setup, note: Callable[[int], None] = lambda count: None
+) -> tuple[list[Load], dict[int, str]]:
+    """A load for each of ``counts``, and why there is none, by count: what one failed at does not take the others with
+    it. ``note`` hears of each before it begins.
+    """
+    loads: list[Load] = []
+    failed: dict[int, str] = {}
+    for count in counts:
+        note(count)
+        try:
+            loads.append(measure_load(url, count, seconds, setup))
+        except StreamwatchError as error:
+            failed[count] = str(error)
+    return loads, failed
 
 
 def cameras_that_fit(loads: list[Load]) -> int:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from streamwatch.bench.scrape import Scrape, scrape
-from streamwatch.errors import StreamwatchError
+from streamwatch.config import CameraConfig, Config
+from streamwatch.errors import ConfigError, StreamwatchError
 from streamwatch.plan import shipped_rules
 
 __all__ = ["Running", "Setup", "free_port", "run_site"]
@@ -21,16 +23,26 @@ __all__ = ["Running", "Setup", "free_port", "run_site"]
 _LIMIT = 90.0  # seconds that a start may take on a machine that does other things
 _STOP = 30.0
 _LINES = 3  # of its log, where it failed
+_PAUSE = 0.2
+_LOOKS = 3  # at figures that a result is made of
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all runs of a measurement share."""
+    """What all runs of a measurement share. Raises ConfigError for what no configuration may say."""
 
     model: str = "bundled"
     provider: str = "auto"
     decode: str = "all"
     hwaccel: str = "none"
+
+    def __post_init__(self) -> None:
+        camera = CameraConfig.model_fields
+        fields = {"provider": Config.model_fields["provider"], "decode": camera["decode"], "hwaccel": camera["hwaccel"]}
+        for name, field in fields.items():
+            allowed, given = get_args(field.annotation), getattr(self, name)
+            if given not in allowed:
+                raise ConfigError(f"{name}: {given} is none of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,16 @@ class Running:
         except OSError:
             return None
 
-    def until(self, reached: Callable[[Scrape], bool], pause: float = 0.2) -> float:
+    def read(self) -> Scrape:
+        """Its metrics, for figures: asked again if it was too busy to answer. Raises StreamwatchError."""
+        for _ in range(_LOOKS):
+            found = self.look()
+            if found is not None:
+                return found
+            time.sleep(_PAUSE)
+        raise StreamwatchError(f"streamwatch run did not give its metrics, asked {_LOOKS} times; try fewer cameras")
+
+    def until(self, reached: Callable[[Scrape], bool], pause: float = _PAUSE) -> float:
         """Seconds from its start until ``reached``. Raises StreamwatchError if that takes too long."""
         while True:
             found = self.look()

@@ -3,7 +3,7 @@
 import math
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ from streamwatch.bench.limits import Limits
 from streamwatch.bench.load import HEADROOM, KEPT_UP, Load, cameras_that_fit
 from streamwatch.bench.startup import GOAL, Startup
 
-__all__ = ["limit_lines", "load_lines", "machine", "rate_lines", "report", "startup_lines", "table"]
+__all__ = ["failed_lines", "limit_lines", "load_lines", "machine", "rate_lines", "report", "startup_lines", "table"]
 
 
 def machine(provider: str) -> dict[str, Any]:
@@ -30,8 +30,11 @@ def machine(provider: str) -> dict[str, Any]:
     }
 
 
-def report(where: dict[str, Any], film: Film, limits: Limits, loads: Sequence[Load]) -> dict[str, Any]:
-    """All of `streamwatch bench` for JSON. Times are CPU ms of one core, memory is in bytes."""
+def report(
+    where: dict[str, Any], film: Film, limits: Limits, loads: Sequence[Load], failed: Mapping[int, str]
+) -> dict[str, Any]:
+    """All of `streamwatch bench` for JSON. Times are CPU ms of one core, memory is in bytes; ``failed``: why there is
+    no load of a number of cameras."""
     return {
         "schema": "streamwatch.bench/1",
         "machine": where,
@@ -48,6 +51,7 @@ def report(where: dict[str, Any], film: Film, limits: Limits, loads: Sequence[Lo
             }
             for load in loads
         ],
+        "failed": {str(count): why for count, why in failed.items()},
         "cameras_that_fit": cameras_that_fit(list(loads)),
     }
 
@@ -111,6 +115,12 @@ def load_lines(loads: Sequence[Load], limits: Limits) -> Iterator[str]:
         yield f"About {fit} such cameras fit on this machine, if they are elsewhere, with {1 - HEADROOM:.0%} to spare."
     else:
         yield f"At none of these numbers did every camera get {KEPT_UP:g} windows a second: try fewer --cameras."
+
+
+def failed_lines(failed: Mapping[int, str]) -> Iterator[str]:
+    """What was not measured."""
+    for count, why in failed.items():
+        yield f"{count} cameras were not measured: {why}"
 
 
 def startup_lines(found: Startup) -> Iterator[str]:

@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from streamwatch.bench.load import HEADROOM, Load, cameras_that_fit, measure_load
+from streamwatch.bench import load
+from streamwatch.bench.load import HEADROOM, Load, cameras_that_fit, measure_load, measure_loads
 from streamwatch.bench.site import Setup
+from streamwatch.errors import StreamwatchError
 
 LOAD = Load(
     cameras=8, seconds=20.0, windows=1.0, worst=1.0, dropped=0.0, reconnects=0.0, age_p95=0.2, cpu=60.0,
@@ -28,6 +30,20 @@ def test_cameras_are_watched_and_what_it_costs_is_accounted_for(url: str) -> Non
     assert found.still == 0
     assert 100e6 < found.memory < 2e9
     assert found.started > 0.5
+
+
+def test_a_number_that_fails_leaves_the_others_their_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
+        if cameras == 200:
+            raise StreamwatchError("not ready")
+        return dataclasses.replace(LOAD, cameras=cameras)
+
+    monkeypatch.setattr(load, "measure_load", measured)
+    noted: list[int] = []
+    loads, failed = measure_loads("rtsp://x", [8, 200, 16], 1.0, Setup(), noted.append)
+    assert [found.cameras for found in loads] == [8, 16]
+    assert failed == {200: "not ready"}
+    assert noted == [8, 200, 16]
 
 
 def test_overhead_is_what_is_neither_pictures_nor_graphs() -> None:

@@ -4,8 +4,9 @@ import psutil
 import pytest
 
 from streamwatch.bench import site
-from streamwatch.bench.site import Setup, run_site
-from streamwatch.errors import StreamwatchError
+from streamwatch.bench.scrape import Scrape, scrape
+from streamwatch.bench.site import Running, Setup, run_site
+from streamwatch.errors import ConfigError, StreamwatchError
 from tests.sinks.stage import free_port
 
 
@@ -21,8 +22,30 @@ def test_runs_and_ends_with_the_block(url: str) -> None:
 def test_what_decodes_is_handed_on(url: str) -> None:
     with run_site([url], Setup(hwaccel="cuda")) as running:  # decodes on the CPU where there is no device
         running.until(lambda found: found.sum("frames_decoded_total") > 0)
-    with run_site([url], Setup(hwaccel="steam")) as running, pytest.raises(StreamwatchError, match="hwaccel"):
-        running.until(lambda found: False)
+
+
+@pytest.mark.parametrize("wrong", [{"provider": "foo"}, {"decode": "foo"}, {"hwaccel": "foo"}])
+def test_what_no_configuration_may_say_is_refused_at_once(wrong: dict[str, str]) -> None:
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=rf"^{name}: foo is none of \w+, "):
+        Setup(**wrong)
+
+
+def test_figures_are_asked_for_again_and_never_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def busy(port: int) -> Scrape:
+        asked.append(port)
+        if len(asked) < 3:
+            raise TimeoutError
+        return Scrape({"camera_up": {}})
+
+    monkeypatch.setattr(site, "scrape", busy)
+    running = Running(0, 1, 0.0, lambda: None)
+    assert running.read() == Scrape({"camera_up": {}})
+    monkeypatch.setattr(site, "scrape", lambda port: scrape(free_port(), 1.0))
+    with pytest.raises(StreamwatchError, match="did not give its metrics"):
+        running.read()
 
 
 def test_a_process_that_ends_says_why(url: str) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 from streamwatch.bench.film import Film
 from streamwatch.bench.limits import Limits
 from streamwatch.bench.startup import Startup
-from streamwatch.bench.table import limit_lines, load_lines, machine, rate_lines, report, startup_lines, table
+from streamwatch.bench.table import (
+    failed_lines,
+    limit_lines,
+    load_lines,
+    machine,
+    rate_lines,
+    report,
+    startup_lines,
+    table,
+)
 from tests.bench.test_load import LOAD
 
 LIMITS = Limits(6.0, 35.0, 3.0, {1: 11.0, 8: 10.0}, {1: 2.0, 8: 1.0})
@@ -40,8 +49,9 @@ def test_a_gpu_is_told_what_its_graphs_allow() -> None:
 
 def test_json_has_stable_keys_and_no_nan() -> None:
     blank = dataclasses.replace(LOAD, age_p95=math.nan)
-    found = json.loads(json.dumps(report(machine("cpu"), FILM, LIMITS, [blank]), allow_nan=False))
-    assert list(found) == ["schema", "machine", "film", "limit", "loads", "cameras_that_fit"]
+    found = json.loads(json.dumps(report(machine("cpu"), FILM, LIMITS, [blank], {200: "not ready"}), allow_nan=False))
+    assert list(found) == ["schema", "machine", "film", "limit", "loads", "failed", "cameras_that_fit"]
+    assert found["failed"] == {"200": "not ready"}
     assert set(found["machine"]) == {"processor", "cores", "python", "onnxruntime", "provider", "busy"}
     assert set(found["film"]) == {"path", "width", "height", "fps", "bits"}
     assert set(found["limit"]) == {"demux", "decode", "scale", "encode", "score", "clips", "sum"}
@@ -50,6 +60,10 @@ def test_json_has_stable_keys_and_no_nan() -> None:
         "still", "started", "kept_up", "counted", "overhead", "ratio",
     }  # fmt: skip
     assert found["loads"][0]["age_p95"] is None
+
+
+def test_what_failed_is_told() -> None:
+    assert list(failed_lines({200: "not ready"})) == ["200 cameras were not measured: not ready"]
 
 
 def test_startup_names_its_goal() -> None:
