@@ -1,14 +1,15 @@
 """The whole pipeline at a number of cameras: does it keep up, what does it cost, and where does that go."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from streamwatch.bench.limits import Limits
 from streamwatch.bench.process import spent
 from streamwatch.bench.scrape import Scrape
 from streamwatch.bench.site import Setup, run_site
 from streamwatch.errors import StreamwatchError
+from streamwatch.models.crew import cores
 
 __all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load", "measure_loads"]
 
@@ -98,15 +99,15 @@ def measure_loads(
     return loads, failed
 
 
-def cameras_that_fit(loads: list[Load]) -> int:
-    """How many such cameras this machine can watch if they are elsewhere: at the cost of the fullest run that kept up,
-    with room to spare. 0 if none kept up.
+def cameras_that_fit(loads: Sequence[Load], limits: Limits) -> int:
+    """How many such cameras one process on this machine can watch if they are elsewhere, with room to spare: at the CPU
+    of the fullest run that kept up, and no more than its graphs can score (``limits``). 0 if none kept up.
     """
     kept = [load for load in loads if load.kept_up and load.cpu > 0]
     if not kept:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(HEADROOM * cores * 1e3 / max(kept, key=lambda load: load.cameras).cpu)
+    by_cpu = cores() * 1e3 / max(kept, key=lambda load: load.cameras).cpu
+    return int(HEADROOM * min(by_cpu, limits.rate / limits.clips))
 
 
 def _watched(found: Scrape) -> int:

@@ -21,7 +21,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 VideoOption = Annotated[Path | None, typer.Option("--video", help="Show this file instead of the made film.")]
 ProviderOption = Annotated[str, typer.Option("--provider", help="auto, cpu, cuda or tensorrt.")]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=1, help="How long each run is measured.")]
-FolderOption = Annotated[Path, typer.Option("--data-dir", help="Where the film is kept.")]
+FolderOption = Annotated[Path, typer.Option("--data-dir", help="Where the film is kept, and TensorRT's engines.")]
 FOLDER = Path("streamwatch-data/bench")
 
 
@@ -56,14 +56,15 @@ def throughput(
     from streamwatch.bench.site import Setup
     from streamwatch.models.onnx import OnnxModel
     from streamwatch.models.pack import load_pack
+    from streamwatch.models.provider import Gpu
     from streamwatch.rtsp_server import serve
 
     try:
-        counts, setup = _counts(cameras), Setup(model, provider, decode, hwaccel)
+        counts, setup = _counts(cameras), Setup(model, provider, decode, hwaccel, _engines(provider, data_dir))
         pack = load_pack(model)
         _note("making the film, once")
         film = bench_film(data_dir, video)
-        loaded = OnnxModel(pack, provider)
+        loaded = OnnxModel(pack, provider, gpu=Gpu(setup.engines))
         where = table.machine(loaded.provider)
         _say(as_json, f"{where['processor']}, {where['cores']} cores; model on {loaded.provider}; {film}")
         if where["busy"] > 0.5:
@@ -72,8 +73,8 @@ def throughput(
             _note(f"the parts alone, {2 * seconds:.0f} s")
             limits = measure_limits(film.path, urls["cam"], loaded, seconds)
             _say(as_json, *table.limit_lines(limits))
-            if loaded.provider != "cpu":
-                _say(as_json, *table.rate_lines(limits, loaded.card.frames))
+            if limits.gpu:
+                _say(as_json, *table.rate_lines(limits))
             note = partial(_note_load, seconds)
             loads, failed = measure_loads(urls["cam"], counts, seconds, setup, note)
     except StreamwatchError as error:
@@ -105,7 +106,7 @@ def startup(
     from streamwatch.rtsp_server import serve
 
     try:
-        setup = Setup(model, provider)
+        setup = Setup(model, provider, engines=_engines(provider, data_dir))
         _note("making the film, once")
         film = bench_film(data_dir, video)
         with serve({"cam": film.path}) as urls:
@@ -138,7 +139,7 @@ def memory(
         few, *rest = _counts(cameras)
         if len(rest) != 1 or rest[0] <= few:
             raise ConfigError(f"--cameras {cameras}: needs two numbers, the second larger, such as 4,16")
-        setup = Setup(model, provider)
+        setup = Setup(model, provider, engines=_engines(provider, data_dir))
         _note("making the film, once")
         film = bench_film(data_dir, video)
         with serve({"cam": film.path}) as urls:
@@ -193,6 +194,11 @@ def _counts(text: str) -> list[int]:
     if not all(0 < count <= 1000 for count in counts):
         raise ConfigError(f"--cameras {text}: must be numbers from 1 to 1000, such as 8,16")
     return counts
+
+
+def _engines(provider: str, data_dir: Path) -> Path | None:
+    """Where TensorRT's engines stay: building them takes minutes, and every run needs the same."""
+    return data_dir / "tensorrt" if provider == "tensorrt" else None
 
 
 def _note(what: str) -> None:

@@ -48,6 +48,10 @@ class OwnModel(Protocol):
         """See ``Model.score``."""
         ...
 
+    def spent(self) -> float:
+        """See ``OnnxModel.spent``."""
+        ...
+
 
 @dataclass(slots=True)
 class _Asked:
@@ -150,6 +154,10 @@ class SharedModel:
     def provider(self) -> str:
         """``scorer``, or what runs the own session."""
         return "scorer" if self._call is not None else self._session().provider
+
+    def spent(self) -> float:
+        """What the own session costs; see ``OnnxModel.spent``."""
+        return self._session().spent()
 
     @property
     def max_batch(self) -> int:

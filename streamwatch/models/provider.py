@@ -8,6 +8,7 @@ from streamwatch.errors import ProviderError
 
 __all__ = [
     "CPU",
+    "ENGINES",
     "LABELS",
     "PROVIDERS",
     "Gpu",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 CPU = "CPUExecutionProvider"
+ENGINES = "tensorrt"  # the folder in that of the data where TensorRT keeps them
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),

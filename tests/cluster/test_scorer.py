@@ -91,6 +91,9 @@ class Slow:
     def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
         raise NotImplementedError
 
+    def spent(self) -> float:
+        raise NotImplementedError
+
 
 def test_what_nobody_waits_for_any_more_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a scorer that is late would stay so: all its answers would come too late."""
