@@ -120,6 +120,7 @@ class Assembly:
         inference = Inference(self.model, plan.zones, self.metrics, self._now, self.model.spent)
 
         def run(stop: threading.Event) -> None:
+            self.model.warm_up(self._mark_beat)  # cameras connect meanwhile; what they show waits in the mailbox
             inference.run(self._mailbox, self._on_detection, stop, self._mark_beat, self.model.max_batch)
 
         self.inference_worker = Worker("inference", run, self._died)

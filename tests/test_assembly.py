@@ -15,11 +15,13 @@ import pytest
 
 import streamwatch
 from streamwatch.assembly import Assembly
-from streamwatch.config import Config, load_config
+from streamwatch.config import Config, GpuConfig, load_config
 from streamwatch.errors import ConfigError, PackError, PortInUseError
 from streamwatch.models import onnx
+from streamwatch.models.bucket import BUCKETS
 from streamwatch.models.pack import CARD
 from streamwatch.video.frame import Clip
+from tests.models.accelerator import Accelerator, install
 
 BUNDLED = Path(streamwatch.__file__).parent / "models/bundled"
 
@@ -91,6 +93,22 @@ def test_the_stages_count_what_all_threads_of_the_model_spend(
         found = [value("streamwatch_stage_seconds_sum", {"stage": stage}) for stage in ("encode", "score")]
         assert sum(seconds or 0.0 for seconds in found) == pytest.approx(spent, rel=0.3)
     assert set(threading.enumerate()) <= others
+
+
+def test_the_thread_that_warms_a_gpu_up_is_the_one_that_runs_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime records CUDA graphs for each thread: what another one ran would be recorded while clips wait."""
+    gpu = install(monkeypatch, Accelerator(["CUDAExecutionProvider"]))
+    chosen = {"provider": "cuda", "gpu": GpuConfig(cuda_graph=True)}
+    with closing(Assembly(config.model_copy(update=chosen), lambda worker: None)) as stages:
+        assert [session.batches for session in gpu.sessions] == [[2], [2]]  # whether they run at all: no second run
+        infer(stages, clips(stages, 3))
+    for session in gpu.sessions:
+        assert set(session.threads[1:]) == {"inference"}
+        recorded, ran = session.graphs[1:-1], session.graphs[-1]
+        assert recorded == [str(size) for size in reversed(BUCKETS) for _ in range(2)]
+        assert (session.batches[-1], ran) == (4, "4")
 
 
 def test_a_port_in_use_leaves_nothing_behind(config: Config) -> None:

@@ -113,6 +113,7 @@ class Host:
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
         pack = load_pack(config.model)
+        self._own: OnnxModel | None = None
         zones = zones_of(config, pack.card.grid)
         own = partial(self._open_model, pack, zones)
         self.model = own() if scorers is None else SharedModel(pack, scorers, own)
@@ -128,7 +129,7 @@ class Host:
         self.evaluation.end(self.spool.left_open())
         self.orders = Orders(self.evaluation, self._known, show=self._on_snoozes)
         self._put_in_force(welcome.rules)
-        spent = time.perf_counter if self.model.provider == "scorer" else self.model.spent
+        spent = time.perf_counter if self.model.provider == "scorer" or self._own is None else self._own.spent
         self._inference = Inference(self.model, zones, self.metrics, self.now, spent)
         self.cameras = CameraThreads({}, lambda camera: self._on_status(camera, "failed"))
         self.rules_worker = Worker("rules", self.evaluation.run, self._died)
@@ -138,6 +139,7 @@ class Host:
     def _open_model(self, pack: Pack, zones: Zones) -> OnnxModel:
         model = own_model(self.config, pack, zones)
         self._resources.callback(model.close)
+        self._own = model
         return model
 
     def _build_http(self) -> None:
@@ -255,6 +257,7 @@ class Host:
         self._gone.append((time.monotonic(), name))
 
     def _infer(self, stop: threading.Event) -> None:
+        self.model.warm_up(self._mark_beat)
         self._inference.run(self._mailbox, self._on_detection, stop, self._mark_beat, self.model.max_batch)
 
     def _mark_beat(self) -> None:

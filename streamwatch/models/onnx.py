@@ -1,7 +1,7 @@
 """The pack's graphs in ONNX Runtime sessions: checked, warmed up, batched."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,16 @@ class OnnxModel:
         elapsed ones. Only differences tell."""
         return self._crew.spent() if self.provider == "cpu" else time.perf_counter()
 
+    def warm_up(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Have a GPU run every bucket; nothing on a CPU. For the thread that will use the model: ONNX Runtime records
+        CUDA graphs for each thread. ``alive`` is called between them. Raises InferenceError.
+        """
+        card = self.card
+        slots = np.zeros((1, card.window), np.float32)
+        visual = np.zeros((1, card.window, card.dim), np.float32)
+        self._encoder.warm_up({"frames": np.zeros((1, card.frames, card.size, card.size, 3), np.uint8)}, alive)
+        self._joint.warm_up(self._slots(visual, slots, slots + 1), alive)
+
     def encode(self, frames: NDArray[np.uint8]) -> Encoded:
         """Tokens of clips ``frames`` uint8 [B, T, S, S, 3] RGB. Raises InferenceError."""
         found = self._run(self._encoder, {"frames": frames})
@@ -105,19 +115,10 @@ class OnnxModel:
             "text_mask": np.zeros((batch, 1), np.float32),
         }
 
-    def _warm_up(self) -> None:
-        card = self.card
-        slots = np.zeros((1, card.window), np.float32)
-        visual = np.zeros((1, card.window, card.dim), np.float32)
-        self._encoder.warm_up({"frames": np.zeros((1, card.frames, card.size, card.size, 3), np.uint8)})
-        self._joint.warm_up(self._slots(visual, slots, slots + 1))
-
     def _check_outputs(self) -> None:
-        """One warm-up pass with two clips, so that a wrong pack is refused before the first camera opens; on a GPU
-        one of every bucket, too."""
+        """One pass with two clips, so that a wrong pack is refused before the first camera opens."""
         card = self.card
         try:
-            self._warm_up()
             token, grid, motion = self.encode(np.zeros((2, card.frames, card.size, card.size, 3), np.uint8))
             slots = np.zeros((2, card.window), np.float32)
             scores = self.score(np.zeros((2, card.window, card.dim), np.float32), slots, slots + 1)
@@ -140,7 +141,7 @@ class _Plain:
         self._session = session
         self._outputs = outputs
 
-    def warm_up(self, row: object) -> None:
+    def warm_up(self, row: object, alive: object) -> None:
         """Nothing is chosen by size."""
 
     def run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,8 +91,8 @@ class Slow:
     def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
         raise NotImplementedError
 
-    def spent(self) -> float:
-        raise NotImplementedError
+    def warm_up(self, alive: Callable[[], None] = lambda: None) -> None:
+        pass
 
 
 def test_what_nobody_waits_for_any_more_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
