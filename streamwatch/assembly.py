@@ -21,7 +21,7 @@ from streamwatch.metrics import Metrics
 from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.models.inference import Inference
 from streamwatch.models.onnx import OnnxModel
-from streamwatch.models.provider import Gpu
+from streamwatch.models.provider import ENGINES, Gpu
 from streamwatch.orders import Orders
 from streamwatch.overload import Overload, totals
 from streamwatch.plan import Plan, draw_plan, published
@@ -75,10 +75,11 @@ class Assembly:
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
         with ThreadPoolExecutor(1, "model") as beside:  # while the broker's process starts
-            gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph, any(plan.zones.values()))
+            gpu = Gpu(config.data_dir / ENGINES, config.gpu.cuda_graph, any(plan.zones.values()))
             loading = beside.submit(OnnxModel, plan.pack, config.provider, config.strict_provider, gpu)
             self._build_broker(config)
             self.model = loading.result()
+        self._resources.callback(self.model.close)
         self._build_store(config)
         self._build_sink(config, plan)
         self._build_rules(config, plan)
@@ -116,10 +117,10 @@ class Assembly:
         self.rules_worker = Worker("rules", self.evaluation.run, self._died)
 
     def _build_inference(self, plan: Plan) -> None:
-        spent = time.thread_time if self.model.provider == "cpu" else time.perf_counter
-        inference = Inference(self.model, plan.zones, self.metrics, self._now, spent)
+        inference = Inference(self.model, plan.zones, self.metrics, self._now, self.model.spent)
 
         def run(stop: threading.Event) -> None:
+            self.model.warm_up(self._mark_beat)  # cameras connect meanwhile; what they show waits in the mailbox
             inference.run(self._mailbox, self._on_detection, stop, self._mark_beat, self.model.max_batch)
 
         self.inference_worker = Worker("inference", run, self._died)

@@ -18,7 +18,7 @@ from streamwatch.evidence.space import room
 from streamwatch.folder import FolderLock
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import load_pack
-from streamwatch.models.provider import Gpu
+from streamwatch.models.provider import ENGINES, Gpu
 from streamwatch.sinks.greeting import greet
 from streamwatch.video.inspection import Inspection, inspect
 from streamwatch.video.picture import Opening
@@ -65,7 +65,7 @@ def examine(config: Config, seconds: float = LOOK) -> Iterator[Finding]:
 
 def _model(config: Config) -> Iterator[Finding]:
     try:
-        gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph)
+        gpu = Gpu(config.data_dir / ENGINES, config.gpu.cuda_graph)
         model = OnnxModel(load_pack(config.model), config.provider, config.strict_provider, gpu)
     except StreamwatchError as error:
         yield Finding(Level.FAIL, "model", str(error))

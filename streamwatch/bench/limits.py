@@ -30,7 +30,8 @@ _LEAST = 4.0  # seconds of film that are decoded in any case
 @dataclass(frozen=True, slots=True)
 class Limits:
     """CPU ms: ``demux``, ``decode`` (every frame), ``scale`` a camera-second; ``encode`` a clip and ``score`` a window,
-    by batch. ``clips`` come in a second of one camera.
+    by batch; on a GPU (``gpu``) these two are elapsed. ``clips``, of ``frames`` each, come in a second of one camera;
+    ``threads`` run graphs side by side.
     """
 
     demux: float
@@ -39,6 +40,9 @@ class Limits:
     encode: dict[int, float]
     score: dict[int, float]
     clips: float = 1.0
+    frames: int = 8
+    threads: int = 1
+    gpu: bool = False
 
     @property
     def sum(self) -> float:
@@ -49,6 +53,11 @@ class Limits:
     def graphs(self) -> float:
         """Of one clip and its window."""
         return min(self.encode.values()) + min(self.score.values())
+
+    @property
+    def rate(self) -> float:
+        """Clips that the graphs alone can encode in a second, and score their windows."""
+        return self.threads * 1e3 / self.graphs
 
 
 def measure_limits(film: Path, url: str, model: OnnxModel, seconds: float) -> Limits:
@@ -68,6 +77,9 @@ def measure_limits(film: Path, url: str, model: OnnxModel, seconds: float) -> Li
         {batch: _measure_encoder(model, clips, batch, each) for batch in batches},
         {batch: _measure_joint(model, batch, each / 2) for batch in batches},
         1 / card.stride_seconds,
+        card.frames,
+        model.threads,
+        model.provider != "cpu",
     )
 
 
@@ -123,7 +135,7 @@ def _decode(film: Path, size: int, rate: float, end: float) -> tuple[float, floa
 def _measure_encoder(model: OnnxModel, clips: list[NDArray[np.uint8]], batch: int, seconds: float) -> float:
     """ms a clip at ``batch``."""
     frames = np.stack([clips[i % len(clips)] for i in range(batch)])
-    return _measure(lambda: model.encode(frames), model.provider, seconds) / batch
+    return _measure(lambda: model.encode(frames), model.spent, seconds) / batch
 
 
 def _measure_joint(model: OnnxModel, batch: int, seconds: float) -> float:
@@ -132,12 +144,11 @@ def _measure_joint(model: OnnxModel, batch: int, seconds: float) -> float:
     visual = chance.standard_normal((batch, card.window, card.dim), dtype=np.float32)
     age = np.tile(np.arange(card.window, dtype=np.float32), (batch, 1))
     mask = np.ones((batch, card.window), np.float32)
-    return _measure(lambda: model.score(visual, age, mask), model.provider, seconds) / batch
+    return _measure(lambda: model.score(visual, age, mask), model.spent, seconds) / batch
 
 
-def _measure(call: Callable[[], object], provider: str, seconds: float) -> float:
-    """ms a call, the least of several rounds: what disturbs only adds. CPU time, and on a GPU elapsed."""
-    clock = time.thread_time if provider == "cpu" else time.perf_counter
+def _measure(call: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
+    """ms a call by ``clock``, the least of several rounds: what disturbs only adds."""
     call()
     best, end = math.inf, time.perf_counter() + seconds
     while best == math.inf or time.perf_counter() < end:

@@ -1,14 +1,17 @@
 """The whole pipeline at a number of cameras: does it keep up, what does it cost, and where does that go."""
 
-import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from streamwatch.bench.limits import Limits
 from streamwatch.bench.process import spent
 from streamwatch.bench.scrape import Scrape
 from streamwatch.bench.site import Setup, run_site
+from streamwatch.errors import StreamwatchError
+from streamwatch.models.crew import cores
 
-__all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load"]
+__all__ = ["KEPT_UP", "Load", "cameras_that_fit", "measure_load", "measure_loads"]
 
 KEPT_UP = 0.97  # windows a second of the slowest camera, of one a second
 SETTLE = 3.0  # seconds after the first window of all cameras
@@ -56,9 +59,9 @@ def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
     with run_site([url] * cameras, setup) as running:
         started = running.until(lambda found: _watched(found) == cameras)
         time.sleep(min(SETTLE, seconds))
-        before, cost, began = running.look() or Scrape({}), spent(running.pid), time.monotonic()
+        before, cost, began = running.read(), spent(running.pid), time.monotonic()
         time.sleep(seconds)
-        after, end, took = running.look() or Scrape({}), spent(running.pid), time.monotonic() - began
+        after, end, took = running.read(), spent(running.pid), time.monotonic() - began
     change, share = after.since(before), 1e3 / took / cameras
     windows = change.by("windows_total", "camera")
     tokens = change.by("tokens_total", "source")
@@ -79,15 +82,32 @@ def measure_load(url: str, cameras: int, seconds: float, setup: Setup) -> Load:
     )
 
 
-def cameras_that_fit(loads: list[Load]) -> int:
-    """How many such cameras this machine can watch if they are elsewhere: at the cost of the fullest run that kept up,
-    with room to spare. 0 if none kept up.
+def measure_loads(
+    url: str, counts: Sequence[int], seconds: float, setup: Setup, note: Callable[[int], None] = lambda count: None
+) -> tuple[list[Load], dict[int, str]]:
+    """A load for each of ``counts``, and why there is none, by count: what one failed at does not take the others with
+    it. ``note`` hears of each before it begins.
+    """
+    loads: list[Load] = []
+    failed: dict[int, str] = {}
+    for count in counts:
+        note(count)
+        try:
+            loads.append(measure_load(url, count, seconds, setup))
+        except StreamwatchError as error:
+            failed[count] = str(error)
+    return loads, failed
+
+
+def cameras_that_fit(loads: Sequence[Load], limits: Limits) -> int:
+    """How many such cameras one process on this machine can watch if they are elsewhere, with room to spare: at the CPU
+    of the fullest run that kept up, and no more than its graphs can score (``limits``). 0 if none kept up.
     """
     kept = [load for load in loads if load.kept_up and load.cpu > 0]
     if not kept:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(HEADROOM * cores * 1e3 / max(kept, key=lambda load: load.cameras).cpu)
+    by_cpu = cores() * 1e3 / max(kept, key=lambda load: load.cameras).cpu
+    return int(HEADROOM * min(by_cpu, limits.rate / limits.clips))
 
 
 def _watched(found: Scrape) -> int:

@@ -11,26 +11,42 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from streamwatch.bench.scrape import Scrape, scrape
-from streamwatch.errors import StreamwatchError
+from streamwatch.config import CameraConfig, Config
+from streamwatch.errors import ConfigError, StreamwatchError
+from streamwatch.models.provider import ENGINES, gpu_present
 from streamwatch.plan import shipped_rules
 
 __all__ = ["Running", "Setup", "free_port", "run_site"]
 
 _LIMIT = 90.0  # seconds that a start may take on a machine that does other things
+_BUILD_LIMIT = 900.0  # the same with a GPU, whose engines and kernels take minutes where they are not kept yet
 _STOP = 30.0
 _LINES = 3  # of its log, where it failed
+_PAUSE = 0.2
+_LOOKS = 3  # at figures that a result is made of
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all runs of a measurement share."""
+    """What all runs of a measurement share. Raises ConfigError for what no configuration may say."""
 
     model: str = "bundled"
     provider: str = "auto"
     decode: str = "all"
     hwaccel: str = "none"
+    engines: Path | None = None
+    """Where TensorRT's engines are kept from one run to the next."""
+
+    def __post_init__(self) -> None:
+        camera = CameraConfig.model_fields
+        fields = {"provider": Config.model_fields["provider"], "decode": camera["decode"], "hwaccel": camera["hwaccel"]}
+        for name, field in fields.items():
+            allowed, given = get_args(field.annotation), getattr(self, name)
+            if given not in allowed:
+                raise ConfigError(f"{name}: {given} is none of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,7 @@ class Running:
     port: int
     began: float
     alive: Callable[[], None]
+    limit: float = _LIMIT
 
     def look(self) -> Scrape | None:
         """Its metrics; None while it does not answer. Raises StreamwatchError if it has ended."""
@@ -50,15 +67,24 @@ class Running:
         except OSError:
             return None
 
-    def until(self, reached: Callable[[Scrape], bool], pause: float = 0.2) -> float:
+    def read(self) -> Scrape:
+        """Its metrics, for figures: asked again if it was too busy to answer. Raises StreamwatchError."""
+        for _ in range(_LOOKS):
+            found = self.look()
+            if found is not None:
+                return found
+            time.sleep(_PAUSE)
+        raise StreamwatchError(f"streamwatch run did not give its metrics, asked {_LOOKS} times; try fewer cameras")
+
+    def until(self, reached: Callable[[Scrape], bool], pause: float = _PAUSE) -> float:
         """Seconds from its start until ``reached``. Raises StreamwatchError if that takes too long."""
         while True:
             found = self.look()
             took = time.monotonic() - self.began
             if found is not None and reached(found):
                 return took
-            if took > _LIMIT:
-                raise StreamwatchError(f"streamwatch run was not ready within {_LIMIT:.0f} s; try fewer cameras")
+            if took > self.limit:
+                raise StreamwatchError(f"streamwatch run was not ready within {self.limit:.0f} s; try fewer cameras")
             time.sleep(pause)
 
 
@@ -80,6 +106,8 @@ def run_site(urls: Sequence[str], setup: Setup) -> Iterator[Running]:
                 for i, url in enumerate(urls)
             ],
         }
+        if setup.engines is not None:
+            _keep(setup.engines, folder / "data")
         file = folder / "streamwatch.yml"
         file.write_text(json.dumps(config))  # JSON is YAML
         log = stack.enter_context((folder / "log").open("wb+"))
@@ -93,7 +121,15 @@ def run_site(urls: Sequence[str], setup: Setup) -> Iterator[Running]:
                 said = (folder / "log").read_text(errors="replace").splitlines()[-_LINES:]
                 raise StreamwatchError(f"streamwatch run ended with {process.returncode}: {' '.join(said)}")
 
-        yield Running(process.pid, http, began, alive)
+        on_gpu = setup.provider != "cpu" and gpu_present()
+        yield Running(process.pid, http, began, alive, _BUILD_LIMIT if on_gpu else _LIMIT)
+
+
+def _keep(engines: Path, data: Path) -> None:
+    """Have TensorRT's engines, which `run` keeps in its folder ``data``, stay in ``engines``."""
+    engines.mkdir(parents=True, exist_ok=True)
+    data.mkdir()
+    (data / ENGINES).symlink_to(engines.resolve(), target_is_directory=True)
 
 
 def free_port() -> int:

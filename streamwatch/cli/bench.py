@@ -3,13 +3,14 @@
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streamwatch.cli.options import ModelOption
-from streamwatch.cli.outcome import fail
+from streamwatch.cli.outcome import EXIT_FAILED, fail
 from streamwatch.errors import ConfigError, StreamwatchError
 
 __all__ = ["add_commands", "memory", "rules", "startup", "throughput"]
@@ -20,7 +21,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 VideoOption = Annotated[Path | None, typer.Option("--video", help="Show this file instead of the made film.")]
 ProviderOption = Annotated[str, typer.Option("--provider", help="auto, cpu, cuda or tensorrt.")]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=1, help="How long each run is measured.")]
-FolderOption = Annotated[Path, typer.Option("--data-dir", help="Where the film is kept.")]
+FolderOption = Annotated[Path, typer.Option("--data-dir", help="Where the film is kept, and TensorRT's engines.")]
 FOLDER = Path("streamwatch-data/bench")
 
 
@@ -42,25 +43,29 @@ def throughput(
     data_dir: FolderOption = FOLDER,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the parts alone, then the whole pipeline on RTSP cameras of our own, at most two minutes."""
+    """Measure the parts alone, then the whole pipeline on RTSP cameras of our own, in two minutes.
+
+    A number of cameras that cannot be measured is told, and the others are; if none could be, the exit code is 1.
+    """
     if context.invoked_subcommand is not None:
         return
     from streamwatch.bench import table
     from streamwatch.bench.film import bench_film
     from streamwatch.bench.limits import measure_limits
-    from streamwatch.bench.load import measure_load
+    from streamwatch.bench.load import measure_loads
     from streamwatch.bench.site import Setup
     from streamwatch.models.onnx import OnnxModel
     from streamwatch.models.pack import load_pack
+    from streamwatch.models.provider import Gpu
     from streamwatch.rtsp_server import serve
 
     try:
-        counts = _counts(cameras)
+        counts, setup = _counts(cameras), Setup(model, provider, decode, hwaccel, _engines(provider, data_dir))
+        pack = load_pack(model)
         _note("making the film, once")
         film = bench_film(data_dir, video)
-        loaded = OnnxModel(load_pack(model), provider)
+        loaded = OnnxModel(pack, provider, gpu=Gpu(setup.engines))
         where = table.machine(loaded.provider)
-        setup = Setup(model, provider, decode, hwaccel)
         _say(as_json, f"{where['processor']}, {where['cores']} cores; model on {loaded.provider}; {film}")
         if where["busy"] > 0.5:
             _say(as_json, f"It is busy with other things (load {where['busy']:g} a core), so the figures are too high.")
@@ -68,17 +73,20 @@ def throughput(
             _note(f"the parts alone, {2 * seconds:.0f} s")
             limits = measure_limits(film.path, urls["cam"], loaded, seconds)
             _say(as_json, *table.limit_lines(limits))
-            if loaded.provider != "cpu":
-                _say(as_json, *table.rate_lines(limits, loaded.card.frames))
-            loads = []
-            for count in counts:
-                _note(f"{count} cameras, {seconds:.0f} s and what it takes to start")
-                loads.append(measure_load(urls["cam"], count, seconds, setup))
+            if limits.gpu:
+                _say(as_json, *table.rate_lines(limits))
+            note = partial(_note_load, seconds)
+            loads, failed = measure_loads(urls["cam"], counts, seconds, setup, note)
     except StreamwatchError as error:
         fail(error)
-    _say(as_json, *table.load_lines(loads, limits))
+    if loads:
+        _say(as_json, *table.load_lines(loads, limits))
     if as_json:
-        print(json.dumps(table.report(where, film, limits, loads), indent=1))
+        print(json.dumps(table.report(where, film, limits, loads, failed), indent=1))
+    for line in table.failed_lines(failed):
+        print(f"streamwatch: {line}", file=sys.stderr)
+    if not loads:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @bench_app.command()
@@ -98,11 +106,12 @@ def startup(
     from streamwatch.rtsp_server import serve
 
     try:
+        setup = Setup(model, provider, engines=_engines(provider, data_dir))
         _note("making the film, once")
         film = bench_film(data_dir, video)
         with serve({"cam": film.path}) as urls:
             _note("starting, several times")
-            found = measure_startup(urls["cam"], Setup(model, provider), rounds)
+            found = measure_startup(urls["cam"], setup, rounds)
     except StreamwatchError as error:
         fail(error)
     _say(as_json, *table.startup_lines(found))
@@ -130,11 +139,12 @@ def memory(
         few, *rest = _counts(cameras)
         if len(rest) != 1 or rest[0] <= few:
             raise ConfigError(f"--cameras {cameras}: needs two numbers, the second larger, such as 4,16")
+        setup = Setup(model, provider, engines=_engines(provider, data_dir))
         _note("making the film, once")
         film = bench_film(data_dir, video)
         with serve({"cam": film.path}) as urls:
             _note(f"{few} cameras, then {rest[0]}")
-            less, more = (measure_load(urls["cam"], n, seconds, Setup(model, provider)).memory for n in (few, rest[0]))
+            less, more = (measure_load(urls["cam"], n, seconds, setup).memory for n in (few, rest[0]))
     except StreamwatchError as error:
         fail(error)
     each = (more - less) / (rest[0] - few)
@@ -186,10 +196,19 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
+def _engines(provider: str, data_dir: Path) -> Path | None:
+    """Where TensorRT's engines stay: building them takes minutes, and every run needs the same."""
+    return data_dir / "tensorrt" if provider == "tensorrt" else None
+
+
 def _note(what: str) -> None:
     """What is under way, for whoever waits at a terminal."""
     if sys.stderr.isatty():
         print(f"… {what}", file=sys.stderr, flush=True)
+
+
+def _note_load(seconds: float, count: int) -> None:
+    _note(f"{count} cameras, {seconds:.0f} s and what it takes to start")
 
 
 def _say(as_json: bool, *lines: str) -> None:

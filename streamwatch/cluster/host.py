@@ -33,7 +33,7 @@ from streamwatch.models.detection import CameraState, Detection, Gap
 from streamwatch.models.inference import Inference, Zones
 from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import Pack, load_pack
-from streamwatch.models.provider import Gpu
+from streamwatch.models.provider import ENGINES, Gpu
 from streamwatch.orders import Orders
 from streamwatch.overload import Overload, totals
 from streamwatch.plan import zones_of
@@ -67,7 +67,7 @@ JOIN = {"cameras": 6.0, "inference": 3.0, "rules": 3.0, "evidence": 4.0, "http":
 
 def own_model(config: Config, pack: Pack, zones: Zones) -> OnnxModel:
     """A session for ``pack``, as ``config`` asks for it. Raises PackError, ProviderError."""
-    gpu = Gpu(config.data_dir / "tensorrt", config.gpu.cuda_graph, any(zones.values()))
+    gpu = Gpu(config.data_dir / ENGINES, config.gpu.cuda_graph, any(zones.values()))
     return OnnxModel(pack, config.provider, config.strict_provider, gpu)
 
 
@@ -113,8 +113,9 @@ class Host:
         lock = FolderLock(config.data_dir)
         self._resources.callback(lock.close)
         pack = load_pack(config.model)
+        self._own: OnnxModel | None = None
         zones = zones_of(config, pack.card.grid)
-        own = partial(own_model, config, pack, zones)
+        own = partial(self._open_model, pack, zones)
         self.model = own() if scorers is None else SharedModel(pack, scorers, own)
         self.spool = SqliteOutbox(config.data_dir / "alerts.sqlite", keep=1000)
         self._resources.callback(self.spool.close)
@@ -128,12 +129,18 @@ class Host:
         self.evaluation.end(self.spool.left_open())
         self.orders = Orders(self.evaluation, self._known, show=self._on_snoozes)
         self._put_in_force(welcome.rules)
-        spent = time.thread_time if self.model.provider == "cpu" else time.perf_counter
+        spent = time.perf_counter if self.model.provider == "scorer" or self._own is None else self._own.spent
         self._inference = Inference(self.model, zones, self.metrics, self.now, spent)
         self.cameras = CameraThreads({}, lambda camera: self._on_status(camera, "failed"))
         self.rules_worker = Worker("rules", self.evaluation.run, self._died)
         self.inference_worker = Worker("inference", self._infer, self._died)
         self._build_http()
+
+    def _open_model(self, pack: Pack, zones: Zones) -> OnnxModel:
+        model = own_model(self.config, pack, zones)
+        self._resources.callback(model.close)
+        self._own = model
+        return model
 
     def _build_http(self) -> None:
         info = self.model.info
@@ -250,6 +257,7 @@ class Host:
         self._gone.append((time.monotonic(), name))
 
     def _infer(self, stop: threading.Event) -> None:
+        self.model.warm_up(self._mark_beat)
         self._inference.run(self._mailbox, self._on_detection, stop, self._mark_beat, self.model.max_batch)
 
     def _mark_beat(self) -> None:

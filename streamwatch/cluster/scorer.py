@@ -48,6 +48,10 @@ class OwnModel(Protocol):
         """See ``Model.score``."""
         ...
 
+    def warm_up(self, alive: Callable[[], None] = ...) -> None:
+        """See ``OnnxModel.warm_up``."""
+        ...
+
 
 @dataclass(slots=True)
 class _Asked:
@@ -90,6 +94,7 @@ class Scorer:
         end_worker(self._worker, 5.0)
 
     def _run(self, stop: threading.Event) -> None:
+        self.model.warm_up()
         while not stop.is_set():
             with self._news:
                 self._news.wait_for(lambda: self._waiting, timeout=0.5)
@@ -141,6 +146,7 @@ class SharedModel:
         self._find = find
         self._open_own = own
         self._own: OwnModel | None = None
+        self._warm = False
         self._call: Call | None = None
         self._looking: Worker | None = None
         self._look = -AGAIN  # monotonic s: when scorers were last looked for
@@ -150,6 +156,12 @@ class SharedModel:
     def provider(self) -> str:
         """``scorer``, or what runs the own session."""
         return "scorer" if self._call is not None else self._session().provider
+
+    def warm_up(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Of the own session, if it is open; one that is opened later is warmed up then."""
+        self._warm = True
+        if self._own is not None:
+            self._own.warm_up(alive)
 
     @property
     def max_batch(self) -> int:
@@ -195,4 +207,6 @@ class SharedModel:
     def _session(self) -> OwnModel:
         if self._own is None:
             self._own = self._open_own()
+            if self._warm:
+                self._own.warm_up()
         return self._own

@@ -1,6 +1,6 @@
 """A graph on a GPU: its inputs and outputs have fixed places there, one set for each batch size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,12 @@ class BoundGraph:
         self._cuda_graph = cuda_graph
         self._slots: dict[int, _Slot] = {}
 
-    def warm_up(self, row: Feeds) -> None:
-        """Run every bucket with copies of ``row``, so that none is chosen, laid out or recorded while cameras wait."""
+    def warm_up(self, row: Feeds, alive: Callable[[], None] = lambda: None) -> None:
+        """Run every bucket with copies of ``row``, so that none is chosen, laid out or recorded while clips wait: to be
+        called by the thread that will run it. ``alive`` shows that it moves. Raises InferenceError.
+        """
         for size in reversed(BUCKETS):  # the largest first: the arena then holds all others
+            alive()
             for _ in range(2 if self._cuda_graph else 1):  # ONNX Runtime records the second run
                 self._run(padded(row, size))
 

@@ -11,9 +11,10 @@ BUCKETS = (1, 2, 4, 8, 16, 32)
 _CPU_BATCH = 4  # clips: larger batches gain next to nothing on a CPU, and all of them wait for the last
 
 
-def max_batch(provider: str) -> int:
-    """Clips that inference takes at once on ``provider`` (cpu, cuda, tensorrt)."""
-    return _CPU_BATCH if provider == "cpu" else BUCKETS[-1]
+def max_batch(provider: str, threads: int = 1) -> int:
+    """Clips that inference takes at once on ``provider`` (cpu, cuda, tensorrt); on a CPU as many for each of
+    ``threads``, so that none is without one."""
+    return -(-_CPU_BATCH // threads) * threads if provider == "cpu" else BUCKETS[-1]
 
 
 def bucket(count: int) -> int:

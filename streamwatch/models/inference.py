@@ -46,8 +46,8 @@ class Model(Protocol):
 class Inference:
     """Encodes clips and scores the windows that end with them. Owned by one thread; offline use calls ``process``.
 
-    ``now`` gives UTC seconds by the cameras' clock. ``spent`` is the clock of the stages: CPU seconds of the thread,
-    which is what a session on one thread of a CPU costs; one on a GPU is waited for.
+    ``now`` gives UTC seconds by the cameras' clock. ``spent`` is the clock of the stages: the model's
+    (``OnnxModel.spent``) where it has threads of its own or is waited for, else CPU seconds of the thread.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from streamwatch.errors import ProviderError
 
 __all__ = [
     "CPU",
+    "ENGINES",
     "LABELS",
     "PROVIDERS",
     "Gpu",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 CPU = "CPUExecutionProvider"
+ENGINES = "tensorrt"  # the folder in that of the data where TensorRT keeps them
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),
@@ -53,7 +55,9 @@ def gpu_present() -> bool:
 
 
 def preference(asked: str, available: list[str], gpu: bool) -> tuple[str, ...]:
-    """The provider list to create a session with, for ``asked`` auto | cpu | cuda | tensorrt."""
+    """The provider list to create a session with, for ``asked`` auto | cpu | cuda | tensorrt. Raises ProviderError."""
+    if asked not in ("auto", *PROVIDERS):
+        raise ProviderError(f"provider: {asked} is none of {', '.join(('auto', *PROVIDERS))}")
     if asked == "auto":
         asked = "cuda" if gpu and "CUDAExecutionProvider" in available else "cpu"
     return tuple(name for name in PROVIDERS[asked] if name in available) or PROVIDERS["cpu"]

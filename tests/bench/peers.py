@@ -219,6 +219,10 @@ def main() -> int:
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    ways = given.only.split(",")
+    for way in [*ways, *filter(None, [given.way])]:
+        if way not in WAYS:
+            parser.error(f"{way} is none of {', '.join(WAYS)}")
     if given.way:
         print(json.dumps(asdict(run_way(given.way, given.url, given.cameras, given.seconds))), flush=True)
         os._exit(0)  # captures are never told to end
@@ -226,7 +230,7 @@ def main() -> int:
     film = bench_film(given.data_dir, given.video)
     print(machine("cpu"), film, sep="\n", flush=True)
     with serve({"cam": film.path}) as urls:
-        for way in given.only.split(","):
+        for way in ways:
             if way == "inference" and importlib.util.find_spec("inference") is None:
                 print("inference: the package is not installed; left out")
                 continue

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,30 @@ class Slow:
 
     def score(self, visual: Vector, age: Vector, mask: Vector) -> NDArray[np.float64]:
         raise NotImplementedError
+
+    def warm_up(self, alive: Callable[[], None] = lambda: None) -> None:
+        pass
+
+
+def test_an_own_session_is_warmed_up_by_the_thread_that_infers(pack: Pack) -> None:
+    warmed: list[str] = []
+
+    class Warmed(OnnxModel):
+        def warm_up(self, alive: Callable[[], None] = lambda: None) -> None:
+            warmed.append(threading.current_thread().name)
+
+    open_now, later = (SharedModel(pack, lambda: None, lambda: Warmed(pack, "cpu")) for _ in range(2))
+    assert open_now.provider == "cpu"
+
+    def infer(shared: SharedModel) -> None:
+        shared.warm_up()
+        shared.encode(clips(pack, 1))
+
+    for shared in (open_now, later):
+        worker = threading.Thread(target=infer, args=[shared], name="infers")
+        worker.start()
+        worker.join(60)
+    assert warmed == ["infers", "infers"]
 
 
 def test_what_nobody_waits_for_any_more_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """An accelerator for tests: ONNX Runtime's real CPU sessions and bindings, under the name of another provider."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -24,7 +25,8 @@ def cpu_session(graph: bytes, options: Any = None) -> Any:
 
 
 class _Session:
-    """Runs on the CPU and says otherwise. ``batches`` and ``graphs``: what each bound run was, and its graph's id."""
+    """Runs on the CPU and says otherwise. ``batches``, ``graphs`` and ``threads``: what each bound run was, its
+    graph's id, and the thread that ran it."""
 
     def __init__(self, real: Any, listed: Sequence[str], nodes: Counter[str]) -> None:
         self._real = real
@@ -32,6 +34,7 @@ class _Session:
         self._nodes = nodes
         self.batches: list[int] = []
         self.graphs: list[str | None] = []
+        self.threads: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -43,6 +46,7 @@ class _Session:
         return [SimpleNamespace(ep_name=name, get_nodes=lambda n=n: [None] * n) for name, n in self._nodes.items()]
 
     def run_with_iobinding(self, binding: Any, options: Any = None) -> None:
+        self.threads.append(threading.current_thread().name)
         self.graphs.append(None if options is None else options.get_run_config_entry("gpu_graph_id"))
         self._real.run_with_iobinding(binding, options)
         self.batches.append(len(binding.copy_outputs_to_cpu()[0]))

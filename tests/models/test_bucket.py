@@ -24,6 +24,12 @@ def test_a_cpu_is_given_few_clips_at_once_and_a_gpu_its_largest_bucket() -> None
     assert [max_batch(provider) for provider in ("cpu", "cuda", "tensorrt")] == [4, BUCKETS[-1], BUCKETS[-1]]
 
 
+@pytest.mark.parametrize(("threads", "clips"), [(1, 4), (2, 4), (3, 6), (4, 4), (5, 5), (8, 8)])
+def test_no_thread_is_without_a_clip(threads: int, clips: int) -> None:
+    assert max_batch("cpu", threads) == clips
+    assert max_batch("cuda", threads) == BUCKETS[-1]
+
+
 def test_the_last_row_is_repeated() -> None:
     feeds: dict[str, NDArray[np.generic]] = {
         "a": np.array([[1, 2], [3, 4], [5, 6]], np.float32),

@@ -3,10 +3,14 @@
 import hashlib
 import json
 import shutil
+import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamwatch.errors import InferenceError, PackError, ProviderError
 from streamwatch.models.onnx import OnnxModel
@@ -37,6 +41,35 @@ def test_a_batch_gives_what_each_clip_gives(model: OnnxModel) -> None:
     assert all(
         np.array_equal(of_batch[1], alone[0]) for of_batch, alone in zip((token, grid, motion), single, strict=True)
     )
+
+
+def test_side_by_side_gives_bit_for_bit_what_one_after_the_other_gives(model: OnnxModel) -> None:
+    frames = noise(5, model)
+    visual = np.random.default_rng(3).normal(size=(5, model.card.window, model.card.dim)).astype(np.float32)
+    age = np.tile(np.arange(model.card.window - 1, -1, -1, dtype=np.float32), (5, 1))
+    before = set(threading.enumerate())
+    with closing(OnnxModel(load_pack("bundled"), "cpu", threads=1)) as alone:
+        arrays: list[NDArray[Any]] = [*alone.encode(frames), alone.score(visual, age, np.ones_like(age))]
+        expected = [array.tobytes() for array in arrays]
+    with closing(OnnxModel(load_pack("bundled"), "cpu", threads=2)) as both:
+        assert (both.threads, both.max_batch) == (2, 4)
+        assert set(threading.enumerate()) == before  # a stage that is built and not started has no thread
+        for _ in range(3):
+            found: list[NDArray[Any]] = [*both.encode(frames), both.score(visual, age, np.ones_like(age))]
+            assert [array.tobytes() for array in found] == expected
+        assert len(set(threading.enumerate()) - before) == 2
+    assert set(threading.enumerate()) == before
+
+
+def test_its_clock_counts_all_threads_that_compute(model: OnnxModel) -> None:
+    frames = noise(4, model)
+    with closing(OnnxModel(load_pack("bundled"), "cpu", threads=2)) as both:
+        spent = []
+        for chosen in (both, model) * 3:
+            began = chosen.spent()
+            chosen.encode(frames)
+            spent.append(chosen.spent() - began)
+    assert min(spent[0::2]) == pytest.approx(min(spent[1::2]), rel=0.4)  # half as much, if one were forgotten
 
 
 def test_the_token_is_the_grid_weighted_by_motion(model: OnnxModel) -> None:

@@ -27,6 +27,11 @@ def test_preference(asked: str, available: list[str], gpu: bool, wanted: tuple[s
     assert preference(asked, available, gpu) == wanted
 
 
+def test_what_is_no_provider_is_refused() -> None:
+    with pytest.raises(ProviderError, match="foo is none of auto, cpu, cuda, tensorrt"):
+        preference("foo", GPU_BUILD, True)
+
+
 def test_tells_what_runs() -> None:
     assert check_provider("auto", CPU, strict=True) == "cpu"
     assert check_provider("cuda", CUDA, strict=True) == "cuda"

@@ -107,9 +107,11 @@ def test_the_proof_names_no_cpu(monkeypatch: Patch, both: Pack) -> None:
 
 def test_every_bucket_is_warm_before_the_first_clip(monkeypatch: Patch, both: Pack) -> None:
     gpu = install(monkeypatch, Accelerator([CUDA]))
-    OnnxModel(both, "cuda", gpu=Gpu(cuda_graph=True))
+    beats: list[None] = []
+    OnnxModel(both, "cuda", gpu=Gpu(cuda_graph=True)).warm_up(lambda: beats.append(None))
+    assert len(beats) == 2 * len(BUCKETS)
     for session in gpu.sessions:
-        assert session.batches == [*(size for size in reversed(BUCKETS) for _ in range(2)), 2]
+        assert session.batches == [2, *(size for size in reversed(BUCKETS) for _ in range(2))]
         assert session.graphs == [str(size) for size in session.batches]
 
 
