@@ -209,11 +209,14 @@ def _finite(node: Any) -> Any:
     return None if isinstance(node, float) and math.isnan(node) else node
 
 
-def _manifest(path: Path) -> "Manifest":
-    """The clips that can be read; what cannot is named and counted."""
-    from streamwatch.training.manifest import read_manifest, readable
+def _manifest(path: Path, *, to_learn: bool = True) -> "Manifest":
+    """The clips that can be read; what cannot is named and counted, and so is what may not be meant ``to_learn``."""
+    from streamwatch.training.manifest import read_manifest, readable, remarks
 
-    found, wrong = readable(read_manifest(path))
+    given = read_manifest(path)
+    for line in remarks(given) if to_learn else []:
+        print(line, file=sys.stderr)
+    found, wrong = readable(given)
     for line in wrong:
         print(f"skipped: {line}", file=sys.stderr)
     if wrong:

@@ -6,7 +6,7 @@ stay strongly penalised, rates are small, no clip is shown twice alike, and the 
 (model soups: Wortsman et al., ICML 2022, arXiv 2203.05482).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from streamwatch.training.data import clips_of, read_pictures
+from streamwatch.errors import TrainingError
+from streamwatch.training.data import Entry, Images, clips_of, read_pictures
 from streamwatch.training.disturb import disturb
 from streamwatch.training.drawing import SYNTHETIC, Drawing, Drawn
 from streamwatch.training.events import EVENTS
 from streamwatch.training.heads import STRENGTH
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.loop import STATE, optimise
-from streamwatch.training.manifest import Manifest
+from streamwatch.training.manifest import Manifest, require_split
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, blend, untuned
+from streamwatch.training.skipped import SHORT, Skipped
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
 
 __all__ = ["FILE", "Eyes", "Source", "encoder", "folds_of", "soup", "tune"]
@@ -186,6 +188,8 @@ def folds_of(reel: Reel, count: int, seed: int = 0) -> list[frozenset[str]]:
     """The groups of the split ``train``, dealt so that each fold has about as many clips of each source."""
     rng = np.random.default_rng(seed)
     rows = [e for e in reel.entries if e.split == "train" and e.source != SYNTHETIC]
+    if not rows:
+        raise TrainingError("no clip of the split 'train' could be read; rendered scenes alone are not trained on")
     folds: list[set[str]] = [set() for _ in range(count)]
     for source in sorted({e.source for e in rows}):
         groups = [e.group for e in rows if e.source == source]
@@ -203,6 +207,7 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
 
     A run that was stopped goes on. Raises TrainingError, Stopped, ModuleNotFoundError.
     """
+    require_split(manifest, "train")
     if recipe.features.backbone is not None:
         return None
     path = work / FILE
@@ -215,8 +220,23 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
 def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
     entries = [e for e in manifest.entries if e.split == "train"]
     some = entries[:: max(1, len(entries) // USUAL)]
-    films = (clips_of(read_pictures(manifest.root / e.path), recipe.train.size) for e in some)
-    return untuned(clip for film in films for _, _, clip in [next(film, (0.0, 0.0, None))] if clip is not None)
+    return untuned(_first_clips(manifest.root, some, recipe.train.size))
+
+
+def _first_clips(root: Path, entries: Sequence[Entry], size: int) -> Iterator[Images]:
+    """The first second of each; what has none is named and counted."""
+    skipped = Skipped(len(entries))
+    for entry in entries:
+        try:
+            first = next(clips_of(read_pictures(root / entry.path), size), None)
+        except TrainingError as error:
+            skipped.failed(error)
+            continue
+        if first is None:
+            skipped.left_out(entry.path, SHORT)
+        else:
+            yield first[2]
+    skipped.sum_up()
 
 
 def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:

@@ -58,7 +58,10 @@ def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path, capsys: pytes
     (tmp_path / "b.mp4").write_bytes(b"")
     reel = wind(manifest(tmp_path, "b.mp4", "a.mp4"), 96, 0, tmp_path / "work")
     assert [entry.path for entry in reel.entries] == ["a.mp4"]
-    assert "b.mp4" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "b.mp4" in said and "1 clips of 2 skipped: 1 unreadable" in said
+    wind(manifest(tmp_path, "b.mp4", "a.mp4"), 96, 0, tmp_path / "work")
+    assert "1 clips of 2 are not on" in capsys.readouterr().err, "also when it is used again"
     with pytest.raises(TrainingError, match="not one of 1"):
         wind(manifest(tmp_path, "b.mp4"), 96, 0, tmp_path / "work")
 

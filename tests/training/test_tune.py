@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.manifest import Manifest
@@ -105,6 +106,24 @@ def test_without_steps_they_are_imagenets_and_kept_for_the_next_command(tmp_path
     assert found is not None and not found.folds
     assert all(torch.equal(x, found.sight.lite0.state_dict()[name]) for name, x in _lite0().state_dict().items())
     assert (tmp_path / "work" / FILE).exists()
+
+
+def test_a_clip_that_fails_is_left_out_of_what_is_usual(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = RECIPE.model_copy(update={"encoder": HOW.model_copy(update={"steps": 0})})
+    given = manifest(tmp_path)
+    (tmp_path / "0.mp4").write_bytes(b"no film")
+    write_film(tmp_path / "1.mp4", seconds=0.4)
+    assert encoder(given, tmp_path / "work", recipe) is not None
+    said = capsys.readouterr().err
+    assert "0.mp4: cannot be read" in said and "1.mp4: shorter than a second" in said
+    assert "2 clips of 4 skipped: 1 shorter than a second, 1 unreadable" in said
+
+
+def test_without_clips_to_train_on_nothing_is_tuned(tmp_path: Path) -> None:
+    given = manifest(tmp_path).only(lambda entry: entry.split == "val")
+    with pytest.raises(TrainingError, match=r"no clips in split 'train'; there are val \(2\)"):
+        encoder(given, tmp_path / "work", RECIPE)
+    assert not (tmp_path / "work").exists()
 
 
 def _lite0() -> Lite0:
