@@ -11,6 +11,7 @@ from streamwatch.training.codebook import Codebook, motion
 from streamwatch.training.data import Segment
 from streamwatch.training.dataset import Dataset
 from streamwatch.training.events import EVENTS
+from streamwatch.training.labels import first_event
 
 __all__ = ["Narrated", "Told", "draw_told", "narrate"]
 
@@ -63,9 +64,8 @@ def narrate(dataset: Dataset, tokens: Array, book: Codebook) -> list[Narrated]:
         entry = entries[int(key) // 1000]
         told = tuple(s for s in dataset.segments.get(entry.path, ()) if s[3])
         times = np.stack([features.start[rows], features.end[rows]], 1)
-        label = entry.label if entry.label in EVENTS else "normal"
         here = (tokens[rows], words[rows], target[rows])
-        found.append(Narrated(*here, times, told, label, entry.source, entry.group))
+        found.append(Narrated(*here, times, told, first_event(entry), entry.source, entry.group))
     return found
 
 
