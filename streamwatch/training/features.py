@@ -22,6 +22,7 @@ from streamwatch.training.data import (
     draw_variant,
     read_pictures,
 )
+from streamwatch.training.disk import naming
 from streamwatch.training.events import EVENTS
 from streamwatch.training.graphs import to_onnx
 from streamwatch.training.recipe import FeatureRecipe
@@ -153,7 +154,7 @@ def save(features: Features, path: Path) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with naming(part), part.open("wb") as file:
         np.savez(file, **{name: getattr(features, name) for name in Features.__slots__})
     part.replace(path)
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import FRAMES, Entry, Images, Picture, Segment, read_pictures
+from streamwatch.training.disk import naming
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.scenes import cast, entry_of, pictures_of, segments_of
 from streamwatch.training.skipped import Skipped
@@ -85,7 +86,7 @@ def _write(path: Path, table: Path, films: Sequence[tuple[str, Callable[[], list
     """The pictures first, then the table that says that they are all there."""
     names, count = [], []
     skipped = Skipped(len(films))
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         for name, read in tqdm(films, desc="pictures", mininterval=5):
             try:
                 written = 0
@@ -103,7 +104,7 @@ def _write(path: Path, table: Path, films: Sequence[tuple[str, Callable[[], list
     skipped.sum_up()
     if not names:
         raise TrainingError(f"{path}: not one of {len(films)} clips can be read")
-    with table.open("wb") as file:
+    with naming(table), table.open("wb") as file:
         np.savez(file, names=np.array(names), count=np.array(count))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from streamwatch.errors import TrainingError
+from streamwatch.training.disk import naming
 
 __all__ = ["read_state", "read_whole", "write_atomically", "write_state"]
 
@@ -20,7 +21,7 @@ def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
     """``torch.save`` beside ``path``, synced, then in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with naming(part), part.open("wb") as file:
         torch.save(dict(document), file)
         file.flush()
         os.fsync(file.fileno())
@@ -44,9 +45,10 @@ def read_whole(path: Path) -> dict[str, Any]:
 
 
 def write_state(path: Path, state: Mapping[str, Any], key: str) -> None:
-    """``state`` with torch's random numbers; ``key`` says of which run it is. ``rng`` is numpy's, 128-bit integers."""
-    written = {**state, "rng": json.dumps(state["rng"]), "torch_rng": torch.get_rng_state(), "key": _short(key)}
-    write_atomically(path, written)
+    """``state`` with torch's random numbers, those of GPUs too; ``key`` says of which run it is. ``rng`` is numpy's,
+    128-bit integers."""
+    drawn = {"torch_rng": torch.get_rng_state(), "gpu_rng": _of_gpus()}
+    write_atomically(path, {**state, **drawn, "rng": json.dumps(state["rng"]), "key": _short(key)})
 
 
 def read_state(path: Path, key: str) -> dict[str, Any]:
@@ -55,7 +57,14 @@ def read_state(path: Path, key: str) -> dict[str, Any]:
     if state.get("key") != _short(key):
         raise TrainingError(f"{path}: of a run with other settings or data; remove it, or take another --work")
     torch.set_rng_state(state.pop("torch_rng"))
+    kept = state.pop("gpu_rng", [])  # of before they were kept: none
+    if kept and len(kept) == torch.cuda.device_count():  # elsewhere their numbers are drawn anew
+        torch.cuda.set_rng_state_all(kept)
     return {**state, "rng": json.loads(state["rng"])}
+
+
+def _of_gpus() -> list[torch.Tensor]:
+    return list(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() else []
 
 
 def _short(key: str) -> str:

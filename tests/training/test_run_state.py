@@ -46,3 +46,22 @@ def test_what_an_aborted_write_left_is_neither_read_nor_in_the_way(tmp_path: Pat
     write_atomically(path, {"x": 2})
     assert torch.load(path, weights_only=True) == {"x": 2}
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_random_numbers_of_a_gpu_come_back(tmp_path: Path) -> None:
+    torch.rand(5, device="cuda")
+    write_state(tmp_path / "state.pt", {"rng": {}}, "key")
+    expected = torch.rand(3, device="cuda")
+    read_state(tmp_path / "state.pt", "key")
+    torch.testing.assert_close(torch.rand(3, device="cuda"), expected, rtol=0, atol=0)
+
+
+def test_a_state_of_before_gpus_or_of_another_machine_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    write_state(path, {"rng": {}, "step": 4}, "key")
+    kept = torch.load(path, weights_only=True)
+    write_atomically(path, {name: x for name, x in kept.items() if name != "gpu_rng"})
+    assert read_state(path, "key")["step"] == 4
+    write_atomically(path, {**kept, "gpu_rng": [torch.get_rng_state()] * 99})
+    assert read_state(path, "key")["step"] == 4
