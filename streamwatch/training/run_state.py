@@ -4,17 +4,19 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.disk import naming
 
-__all__ = ["read_state", "read_whole", "write_atomically", "write_state"]
+__all__ = ["once", "read_state", "read_whole", "write_atomically", "write_state"]
 
 
 def write_atomically(path: Path, document: Mapping[str, Any]) -> None:
@@ -63,7 +65,32 @@ def read_state(path: Path, key: str) -> dict[str, Any]:
     return {**state, "rng": json.loads(state["rng"])}
 
 
-def _of_gpus() -> list[torch.Tensor]:
+def once(
+    path: Path | None, key: str, rng: np.random.Generator, parts: Mapping[str, Tensor], make: Callable[[], None]
+) -> None:
+    """``make()``, which draws from ``rng`` and fills ``parts``; or what it made before, if a run of the same ``key``
+    left that at ``path``. What is there of another run is made anew."""
+    found = _of_same(path, key) if path is not None and path.exists() else None
+    if found is None:
+        make()
+        if path is not None:
+            kept = {name: part.detach().cpu() for name, part in parts.items()}
+            write_state(path, {"rng": rng.bit_generator.state, "parts": kept}, key)
+        return
+    with torch.no_grad():
+        for name, part in parts.items():
+            part.copy_(found["parts"][name])
+    rng.bit_generator.state = found["rng"]
+
+
+def _of_same(path: Path, key: str) -> dict[str, Any] | None:
+    try:
+        return read_state(path, key)
+    except TrainingError:
+        return None
+
+
+def _of_gpus() -> list[Tensor]:
     return list(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() else []
 
 

@@ -7,6 +7,7 @@ stay strongly penalised, rates are small, no clip is shown twice alike, and the 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from streamwatch.training.loop import STATE, optimise
 from streamwatch.training.manifest import Manifest, require_split
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
+from streamwatch.training.run_state import once
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, blend, untuned
 from streamwatch.training.skipped import SHORT, Skipped
@@ -34,6 +36,7 @@ from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEnc
 __all__ = ["FILE", "Eyes", "Source", "encoder", "folds_of", "soup", "tune"]
 
 FILE = "encoder.pt"
+HEADS = "heads.pt"  # what was fitted before the first step: thousands of clips are seen for it
 USUAL = 64  # clips from which is learnt what is usual, where nothing is tuned
 CHUNK = 32  # clips seen at once before training
 EPSILON = 1e-4
@@ -149,6 +152,22 @@ def _regress(head: nn.Linear, x: Tensor, targets: Tensor, weights: Tensor) -> No
     solver.step(loss)  # type: ignore[no-untyped-call]
 
 
+def _fitted(eyes: Eyes) -> dict[str, Tensor]:
+    """What :func:`_first_heads` fills."""
+    usual = {"usual": eyes.encoder.usual, "mean": eyes.mean, "spread": eyes.spread}
+    return {**usual, "weight": eyes.head.weight, "bias": eyes.head.bias}
+
+
+def _shown(reel: Reel, chosen: Sequence[int]) -> list[object]:
+    """The clips, and all that is known of them."""
+    found: list[object] = []
+    for i in sorted(chosen):
+        e = reel.entries[i]
+        looked_for = None if e.annotates is None else sorted(e.annotates)
+        found.append((e.path, e.source, e.label, e.also, looked_for, int(reel.count[i]), reel.segments.get(e.path)))
+    return found
+
+
 def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: Path | None = None) -> Eyes:
     """One run on the clips of ``reel`` that are numbered in ``chosen``; one that was stopped goes on."""
     how = recipe.encoder
@@ -156,7 +175,9 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
     torch.manual_seed(seed)
     source = Source(reel, chosen, recipe)
     eyes = Eyes(pretrained_lite0(), how).to(reel.pictures.device)
-    _first_heads(eyes, source, rng)
+    kept = folder / HEADS if folder is not None else None
+    key = f"{recipe.model_dump_json(include={'encoder', 'labels', 'shares', 'train'})} {seed} {_shown(reel, chosen)}"
+    once(kept, key, rng, _fitted(eyes), partial(_first_heads, eyes, source, rng))
     usual = source.usual_weight(how.batch, rng)
 
     def objective(rng: np.random.Generator) -> Mapping[str, Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streamwatch.errors import TrainingError
-from streamwatch.training.run_state import read_state, write_atomically, write_state
+from streamwatch.training.run_state import once, read_state, write_atomically, write_state
 
 
 def test_both_sources_of_random_numbers_come_back(tmp_path: Path) -> None:
@@ -65,3 +65,26 @@ def test_a_state_of_before_gpus_or_of_another_machine_is_read(tmp_path: Path) ->
     assert read_state(path, "key")["step"] == 4
     write_atomically(path, {**kept, "gpu_rng": [torch.get_rng_state()] * 99})
     assert read_state(path, "key")["step"] == 4
+
+
+def test_what_was_made_once_is_not_made_again_and_its_random_numbers_go_on(tmp_path: Path) -> None:
+    path, made = tmp_path / "run" / "heads.pt", []
+
+    def one(key: str) -> tuple[torch.Tensor, float]:
+        rng, part = np.random.default_rng(4), torch.zeros(3)
+
+        def make() -> None:
+            made.append(key)
+            part.copy_(torch.from_numpy(rng.random(3)))
+
+        once(path, key, rng, {"part": part}, make)
+        return part, rng.random()
+
+    first, again = one("a"), one("a")
+    assert made == ["a"]
+    assert torch.equal(first[0], again[0]) and first[1] == again[1]
+    one("b")
+    assert made == ["a", "b"], "of another run"
+    path.write_bytes(b"half")
+    one("b")
+    assert made == ["a", "b", "b"]

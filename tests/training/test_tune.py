@@ -81,7 +81,11 @@ def test_the_same_seed_gives_the_same_and_a_stopped_run_goes_on_to_it(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("streamwatch.training.tune.disturb", tired)
         tune(reel, range(4), RECIPE, 0, tmp_path)
-    again = tune(reel, range(4), RECIPE, 0, tmp_path)
+    seen = -1000
+    with monkeypatch.context() as patched:
+        patched.setattr("streamwatch.training.tune.disturb", tired)
+        again = tune(reel, range(4), RECIPE, 0, tmp_path)
+    assert seen == -1000 + 1, "the last step alone: the first heads are not fitted again"
     for one, two in zip(tuned.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
