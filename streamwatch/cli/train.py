@@ -109,12 +109,13 @@ def codebook(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: Recipe
     """Fit the visual words, and say whether they carry over to clips that were left out."""
 
     def run() -> str:
-        from streamwatch.training.curriculum import codebook
+        from streamwatch.training.curriculum import codebook, refuse_backbone
         from streamwatch.training.dataset import gather
         from streamwatch.training.recipe import load_recipe
         from streamwatch.training.tune import encoder
 
         chosen = load_recipe(recipe)
+        refuse_backbone(chosen)
         given = _manifest(clips)
         book, found = codebook(gather(given, work, chosen, encoder(given, work, chosen)), chosen.train.seed)
         book.save(work / "codebook.npz")

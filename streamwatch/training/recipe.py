@@ -143,6 +143,7 @@ class PretrainRecipe(_Strict):
     rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     joined: Share = 0.3
+    subsample: Annotated[int, Field(ge=1, le=5, description="windows keep every 1st … nth second")] = 1
     hidden_seconds: tuple[Share, Share] = (0.25, 0.4)
     hidden_words: Share = 0.15
     text: Weight = 0.3

@@ -229,11 +229,27 @@ def test_pretraining_goes_before_finetuning(tmp_path: Path) -> None:
     assert "residual_held_out" in found.output and "text_spearman" in found.output
     assert json.loads((tmp_path / "work" / "pretrained.json").read_text())["words"] > 8
     assert (tmp_path / "work" / "codebook.npz").exists()
+    import torch
+
+    from streamwatch.training.curriculum import load_pretraining
+
+    again = load_pretraining(tmp_path / "work" / "pretrained.pt")
+    assert again.say(torch.zeros(1, 384)).shape == (1, 30522), "it can be asked for words"
     start = ["--from", str(tmp_path / "work" / "pretrained.pt")]
     found = CliRunner().invoke(app, ["train", "finetune", *arguments, *start])
     assert found.exit_code == 0, found.output
     assert "fight" in found.output
     assert not list((tmp_path / "work").rglob("state.pt"))
+
+
+@pytest.mark.parametrize("command", ["pretrain", "codebook"])
+def test_foreign_eyes_make_no_words(clips: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "tiny.yml").write_text(RECIPE.replace("rendered: 0", "rendered: 0, backbone: google/vit"))
+    arguments = ["--clips", str(clips), "--work", str(tmp_path / "work"), "--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", command, *arguments])
+    assert found.exit_code == 78
+    assert "features.backbone: 'google/vit'" in found.output and "leave it out" in found.output
+    assert not (tmp_path / "work").exists()
 
 
 def test_foreign_eyes_train_but_make_no_pack(clips: Path, tmp_path: Path) -> None:
