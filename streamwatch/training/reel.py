@@ -49,6 +49,15 @@ class Reel:
         """Seconds from the first picture to the last."""
         return float(self.count[entry] - 1) / PER_SECOND
 
+    def known(self, chosen: Sequence[int]) -> list[object]:
+        """All that is known of these entries, to tell them from others; the same in each process."""
+        found: list[object] = []
+        for i in sorted(chosen):
+            e = self.entries[i]
+            looked_for = None if e.annotates is None else sorted(e.annotates)
+            found.append((e.path, e.source, e.label, e.also, looked_for, int(self.count[i]), self.segments.get(e.path)))
+        return found
+
     def to(self, device: str) -> "Reel":
         """With the pictures there, e.g. in a GPU's memory."""
         return Reel(self.pictures.to(device), self.first, self.count, self.entries, self.segments)

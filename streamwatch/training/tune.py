@@ -6,7 +6,7 @@ stay strongly penalised, rates are small, no clip is shown twice alike, and the 
 (model soups: Wortsman et al., ICML 2022, arXiv 2203.05482).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from streamwatch.errors import TrainingError
-from streamwatch.training.data import Entry, Images, clips_of, read_pictures
 from streamwatch.training.disturb import disturb
 from streamwatch.training.drawing import SYNTHETIC, Drawing, Drawn
 from streamwatch.training.events import EVENTS
+from streamwatch.training.glimpse import first_clips
 from streamwatch.training.heads import STRENGTH
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.loop import STATE, optimise
@@ -30,7 +30,6 @@ from streamwatch.training.reel import Reel, wind
 from streamwatch.training.run_state import once
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, blend, untuned
-from streamwatch.training.skipped import SHORT, Skipped
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
 
 __all__ = ["FILE", "Eyes", "Source", "encoder", "folds_of", "soup", "tune"]
@@ -158,16 +157,6 @@ def _fitted(eyes: Eyes) -> dict[str, Tensor]:
     return {**usual, "weight": eyes.head.weight, "bias": eyes.head.bias}
 
 
-def _shown(reel: Reel, chosen: Sequence[int]) -> list[object]:
-    """The clips, and all that is known of them."""
-    found: list[object] = []
-    for i in sorted(chosen):
-        e = reel.entries[i]
-        looked_for = None if e.annotates is None else sorted(e.annotates)
-        found.append((e.path, e.source, e.label, e.also, looked_for, int(reel.count[i]), reel.segments.get(e.path)))
-    return found
-
-
 def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: Path | None = None) -> Eyes:
     """One run on the clips of ``reel`` that are numbered in ``chosen``; one that was stopped goes on."""
     how = recipe.encoder
@@ -176,7 +165,7 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
     source = Source(reel, chosen, recipe)
     eyes = Eyes(pretrained_lite0(), how).to(reel.pictures.device)
     kept = folder / HEADS if folder is not None else None
-    key = f"{recipe.model_dump_json(include={'encoder', 'labels', 'shares', 'train'})} {seed} {_shown(reel, chosen)}"
+    key = f"{recipe.model_dump_json(include={'encoder', 'labels', 'shares', 'train'})} {seed} {reel.known(chosen)}"
     once(kept, key, rng, _fitted(eyes), partial(_first_heads, eyes, source, rng))
     usual = source.usual_weight(how.batch, rng)
 
@@ -241,23 +230,7 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
 def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
     entries = [e for e in manifest.entries if e.split == "train"]
     some = entries[:: max(1, len(entries) // USUAL)]
-    return untuned(_first_clips(manifest.root, some, recipe.train.size))
-
-
-def _first_clips(root: Path, entries: Sequence[Entry], size: int) -> Iterator[Images]:
-    """The first second of each; what has none is named and counted."""
-    skipped = Skipped(len(entries))
-    for entry in entries:
-        try:
-            first = next(clips_of(read_pictures(root / entry.path), size), None)
-        except TrainingError as error:
-            skipped.failed(error)
-            continue
-        if first is None:
-            skipped.left_out(entry.path, SHORT)
-        else:
-            yield first[2]
-    skipped.sum_up()
+    return untuned(first_clips(manifest.root, some, recipe.train.size))
 
 
 def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:

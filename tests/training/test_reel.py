@@ -1,5 +1,6 @@
 """Pictures sampled by time, kept in a file, found again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,21 @@ def test_times_beyond_the_file_give_its_last_picture(tmp_path: Path) -> None:
     reel = wind(manifest(tmp_path, "a.mp4"), 96, 0, tmp_path / "work")
     assert reel.lasts(0) == pytest.approx(15 / 16)
     assert reel.at(0, np.array([0.0, 0.5, 9.0])).tolist() == [0, 8, 15]
+
+
+def test_what_is_known_of_entries_tells_them_apart(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_film(tmp_path / name, seconds=1.0)
+    given = manifest(tmp_path, "a.mp4", "b.mp4")
+    reel = wind(given, 96, 0, tmp_path / "work")
+    assert reel.known([0, 1]) == reel.known([1, 0]) != reel.known([0])
+    timed = replace(given, segments={"a.mp4": [(0.0, 1.0, "fall", "")]})
+    assert wind(timed, 96, 0, tmp_path / "work").known([0]) != reel.known([0])
+    looked = replace(
+        given, entries=[replace(given.entries[0], annotates=frozenset({"fall", "fight"})), given.entries[1]]
+    )
+    (first,) = wind(looked, 96, 0, tmp_path / "work").known([0])
+    assert "['fall', 'fight']" in str(first)
 
 
 def test_it_is_wound_once(tmp_path: Path) -> None:
