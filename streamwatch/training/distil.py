@@ -19,7 +19,7 @@ from streamwatch.training.data import FRAMES, Images
 from streamwatch.training.events import EVENTS
 from streamwatch.training.lite0 import widths_of
 from streamwatch.training.loop import STATE, optimise
-from streamwatch.training.manifest import Manifest
+from streamwatch.training.manifest import Manifest, require_split
 from streamwatch.training.pieces import calibration_clips
 from streamwatch.training.prune import pruned
 from streamwatch.training.recipe import Recipe
@@ -158,6 +158,7 @@ def prune(checkpoint: Path, manifest: Manifest, work: Path, recipe: Recipe) -> P
     A run that was stopped goes on. Raises TrainingError, Stopped, FileNotFoundError.
     """
     made, share = Checkpoint.load(checkpoint), recipe.prune.share
+    require_split(manifest, "train")
     if made.recipe is not None and made.recipe.features.backbone is not None:
         raise TrainingError(f"{checkpoint}: sees through {made.recipe.features.backbone}; only Lite0's eyes are pruned")
     teacher, narrow = made.encoder, narrower(made.encoder, share)

@@ -1,6 +1,5 @@
 """A pack on labelled clips: what it finds, next to what pixel difference finds. Measured on the files that ship."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from streamwatch.models.onnx import OnnxModel
 from streamwatch.models.pack import EventCard, load_pack
 from streamwatch.training.baselines import baseline_figures
 from streamwatch.training.data import Entry, Images, clips_of, read_pictures
-from streamwatch.training.manifest import Manifest
+from streamwatch.training.manifest import Manifest, require_split
 from streamwatch.training.metrics import (
     area,
     average_precision,
@@ -26,6 +25,7 @@ from streamwatch.training.metrics import (
     reliability,
     report_at,
 )
+from streamwatch.training.skipped import SHORT, Skipped
 from streamwatch.training.windows import every_window
 
 __all__ = [
@@ -70,16 +70,19 @@ def score_file(model: OnnxModel, path: Path, change: Change | None = None) -> Ar
 
 
 def score_clips(model: OnnxModel, root: Path, entries: Sequence[Entry], change: Change | None = None) -> list[Scored]:
-    """Every file that is long enough for one clip."""
-    found = []
+    """Every file that is long enough for one clip; the others are named and counted."""
+    found, skipped = [], Skipped(len(entries))
     for entry in tqdm(entries, desc="evaluate", mininterval=5):
         try:
             scores = score_file(model, root / entry.path, change)
         except TrainingError as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            skipped.failed(error)
             continue
         if len(scores):
             found.append(Scored(entry, scores))
+        else:
+            skipped.left_out(entry.path, SHORT)
+    skipped.sum_up()
     return found
 
 
@@ -159,21 +162,19 @@ class Evaluation:
 
 
 def evaluate(
-    manifest: Manifest, pack: str = "bundled", split: str = "val", *, baselines: bool = True, ablations: bool = False
+    manifest: Manifest, pack: str = "bundled", split: str = "val", *, baselines: bool = True, ablations: bool = True
 ) -> Evaluation:
     """Figures by event for the clips of ``split`` in ``manifest``.
 
     A clip's score is the largest of its windows. It is measured among the clips of the sources that show the event,
-    and of which it is known. Baselines are fitted on the split ``train`` of the same manifest.
-    Raises TrainingError for a split without clips.
+    and of which it is known. Baselines are fitted on the split ``train`` of the same manifest; ``ablations`` score all
+    clips twice more. Raises TrainingError for a split without clips, or of which none can be scored.
     """
-    entries = manifest.entries
-    chosen = [e for e in entries if e.split == split]
-    if not chosen:
-        splits = ", ".join(sorted({e.split for e in entries}))
-        raise TrainingError(f"{manifest.path}: no clips in split {split!r}; there are {splits}")
+    entries, chosen = manifest.entries, require_split(manifest, split)
     model = OnnxModel(load_pack(pack), "cpu")
     test = score_clips(model, manifest.root, chosen)
+    if not test:
+        raise TrainingError(f"{manifest.path}: not one of {len(chosen)} clips in split {split!r} can be scored")
     events = list(model.card.events)
     shown = {event: homes(entries, event) for event in events}
 
@@ -186,6 +187,7 @@ def evaluate(
         "manifest": manifest.path.name,
         "split": split,
         "clips": len(test),
+        "skipped": len(chosen) - len(test),
         "events": figures(test),
         "baselines": {},
         "ablations": {},
@@ -204,7 +206,8 @@ def evaluate(
 
 def table(report: Mapping[str, Any]) -> str:
     """The report as text, a few lines an event."""
-    lines = [f"{report['pack']} {report['version']} on {report['split']} of {report['manifest']}"]
+    counted = f"{report['clips']} clips" + (f", {report['skipped']} skipped" if report["skipped"] else "")
+    lines = [f"{report['pack']} {report['version']} on {report['split']} of {report['manifest']}: {counted}"]
     for event, f in report["events"].items():
         (low, high), (ap_low, ap_high) = f["auc_95"], f["ap_95"]
         lines.append(

@@ -1,6 +1,5 @@
 """Every labelled clip through the frozen eyes once: the cache from which heads and transformer are trained."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +22,12 @@ from streamwatch.training.data import (
     draw_variant,
     read_pictures,
 )
+from streamwatch.training.disk import naming
 from streamwatch.training.events import EVENTS
 from streamwatch.training.graphs import to_onnx
 from streamwatch.training.recipe import FeatureRecipe
 from streamwatch.training.sight import Sight
+from streamwatch.training.skipped import SHORT, Skipped
 from streamwatch.training.videobert import ClipEncoder
 
 __all__ = ["Eyes", "Features", "See", "Seeing", "dump", "eyes", "judge", "load", "save", "stack"]
@@ -122,18 +123,22 @@ def dump(
     root: Path, entries: Sequence[Entry], eyes: Seeing, size: int, recipe: FeatureRecipe = DEFAULT, first: int = 0
 ) -> Features:
     """All clips, several times, the first time clean; ``entries`` are numbered from ``first``. Deterministic. What
-    cannot be read is named and left out; if nothing can, TrainingError."""
+    cannot be read or lasts less than a second is named and left out; if nothing is left, TrainingError."""
     rows: list[Row] = []
+    skipped = Skipped(len(entries))
     for number, entry in enumerate(tqdm(entries, desc="features", mininterval=5), first):
         try:
             pictures = read_pictures(root / entry.path)
         except TrainingError as error:
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            skipped.failed(error)
             continue
+        before = len(rows)
         for which, variant in enumerate(_variants(entry, recipe, np.random.default_rng(number))):
             for start, end, frames in clips_of(pictures, size, variant):
                 own = eyes.own(entry.group, frames)
                 rows.append((eyes.see(frames[None])[0], own, number, which, start, end))
+        if len(rows) == before:
+            skipped.left_out(entry.path, SHORT)
     if not rows:
         raise TrainingError(f"{root}: not one of {len(entries)} clips lasts a second")
     return stack(rows)
@@ -149,7 +154,7 @@ def save(features: Features, path: Path) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with naming(part), part.open("wb") as file:
         np.savez(file, **{name: getattr(features, name) for name in Features.__slots__})
     part.replace(path)
 

@@ -15,7 +15,7 @@ from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.dataset import Dataset, gather
 from streamwatch.training.events import EVENTS
 from streamwatch.training.heads import Heads, cross_fit, fit_heads, weighting
-from streamwatch.training.labels import Labelling, token_labels, token_weights
+from streamwatch.training.labels import Labelling, first_event, token_labels, token_weights, truth_of
 from streamwatch.training.loop import STATE, Outcome, Score, optimise
 from streamwatch.training.lora import adapt, merge
 from streamwatch.training.manifest import Manifest
@@ -114,8 +114,8 @@ def streams_of(dataset: Dataset, tokens: Array, labels: Array) -> list[Stream]:
         rows = np.flatnonzero(keys == key)
         rows = rows[np.argsort(features.start[rows])]
         entry = entries[int(key) // 1000]
-        label = entry.label if entry.label in EVENTS else "normal"
-        streams.append(Stream(tokens[rows], labels[rows], entry.source, entry.group, label))
+        of_file = (entry.source, entry.group, first_event(entry), truth_of(entry))
+        streams.append(Stream(tokens[rows], labels[rows], *of_file))
     return streams
 
 

@@ -10,7 +10,7 @@ from streamwatch.training.data import Entry, Segment
 from streamwatch.training.events import EVENTS
 from streamwatch.training.features import Features
 
-__all__ = ["Labelling", "labels_at", "now_targets", "token_labels", "token_weights"]
+__all__ = ["Labelling", "first_event", "labels_at", "now_targets", "token_labels", "token_weights", "truth_of"]
 
 DROP = 1.2  # seconds from a fall's onset to the floor; what one looks like who lies there is not known
 AFTER_FALL = 3  # seconds for which a fall counts as now
@@ -33,6 +33,16 @@ class Labelling:
 
 
 DEFAULT = Labelling()
+
+
+def first_event(entry: Entry) -> str:
+    """The first event that the clip shows, else ``normal``."""
+    return next((label for label in (entry.label, *entry.also) if label in EVENTS), "normal")
+
+
+def truth_of(entry: Entry) -> NDArray[np.float32]:
+    """[E]: whether the clip shows each event anywhere, nan where nobody looked for it."""
+    return np.array([float(entry.shows(e)) if entry.says(e) else np.nan for e in EVENTS], np.float32)
 
 
 def token_labels(

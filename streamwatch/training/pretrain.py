@@ -56,6 +56,10 @@ class Pretraining(nn.Module):
         self.register_buffer("words", words, persistent=False)
         self.first = [deepcopy(joint).eval().requires_grad_(False)]  # in a list: no part of what is trained or kept
 
+    def guessing(self) -> dict[str, Tensor]:
+        """What is no part of the transformer: the heads that name hidden seconds and words, and the blank."""
+        return {name: x for name, x in self.state_dict().items() if not name.startswith("joint.")}
+
     def text(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Embeddings [B, L, D] and mask [B, L]."""
         longest = max(len(one) for one in ids)
@@ -99,7 +103,7 @@ def align_losses(
     model: Pretraining, clips: Sequence[Narrated], how: PretrainRecipe, ids: Tokens, rng: np.random.Generator
 ) -> dict[str, Tensor]:
     """Stage 1: does the caption fit ([CLS]), and are window and caption near each other."""
-    told = draw_told(clips, how.batch, how.window, rng, how.joined)
+    told = draw_told(clips, how.batch, how.window, rng, how.joined, how.subsample)
     visual, age, mask = _tensors(told)
     joint, slot = model.joint, model.joint.slot(age)
     others = [_other(told, row, rng) for row in range(how.batch)]
@@ -121,7 +125,7 @@ def hidden_losses(
     model: Pretraining, clips: Sequence[Narrated], how: PretrainRecipe, ids: Tokens, rng: np.random.Generator
 ) -> dict[str, Tensor]:
     """Stage 2: text alone, video alone, both; weighted and added."""
-    told = draw_told(clips, how.batch, how.window, rng, how.joined)
+    told = draw_told(clips, how.batch, how.window, rng, how.joined, how.subsample)
     captions = ids(told.captions)
     shown, wanted = hide_words(captions, how.hidden_words, MASK, len(model.get_buffer("words")), rng)
     text, want = model.text(shown), torch.from_numpy(wanted)

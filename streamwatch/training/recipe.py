@@ -1,7 +1,8 @@
 """A recipe: one YAML file that says how a published figure was made. Shipped ones lie in ``recipes/``.
 
 What the library itself does not know stands here: which sources mark what, how much each counts, how clips are
-disturbed. Any key may be left out; what it then means is said by the defaults below.
+disturbed. Any key may be left out; what it then means is said by the defaults below, or by the recipe that ``extends``
+names, a shipped one or a file beside this one: mappings are merged key by key, all else is replaced.
 """
 
 from pathlib import Path
@@ -169,6 +170,7 @@ class PretrainRecipe(_Strict):
     rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     joined: Share = 0.3
+    subsample: Annotated[int, Field(ge=1, le=5, description="windows keep every 1st … nth second")] = 1
     hidden_seconds: tuple[Share, Share] = (0.25, 0.4)
     hidden_words: Share = 0.15
     text: Weight = 0.3
@@ -240,14 +242,37 @@ def recipe_names() -> list[str]:
 
 def load_recipe(name: str) -> Recipe:
     """A shipped recipe by its name, or a file. Raises ConfigError with every fault, one a line."""
-    path = RECIPES / f"{name}.yml"
-    if not path.is_file():
-        path = Path(name)
-        if not path.is_file():
-            known = recipe_names()
-            raise ConfigError(f"recipe {name!r}: no such file, nor one of {', '.join(known)}{nearest(name, known)}")
-    document = read_document(path)
+    path = _path_of(name, Path())
     try:
-        return Recipe.model_validate({} if document is None else document)
+        return Recipe.model_validate(_document(path, ()))
     except ValidationError as error:
         raise ConfigError(explain(error, str(path), Recipe)) from None
+
+
+def _path_of(name: str, beside: Path) -> Path:
+    for path in (RECIPES / f"{name}.yml", beside / name):
+        if path.is_file():
+            return path
+    known = recipe_names()
+    raise ConfigError(f"recipe {name!r}: no such file, nor one of {', '.join(known)}{nearest(name, known)}")
+
+
+def _document(path: Path, below: tuple[Path, ...]) -> Any:
+    """What ``path`` says, laid over what it extends; ``below`` are those that extend it."""
+    if path.resolve() in below:
+        raise ConfigError(f"{path}: extends itself, by way of {', '.join(str(each) for each in below)}")
+    document = read_document(path)
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or "extends" not in document:
+        return document
+    name = document.pop("extends")
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: extends: must be the name of one recipe, or a file")
+    return _laid_over(_document(_path_of(name, path.parent), (*below, path.resolve())), document)
+
+
+def _laid_over(under: Any, over: Any) -> Any:
+    if not isinstance(under, dict) or not isinstance(over, dict):
+        return over
+    return {**under, **{key: _laid_over(under.get(key), value) for key, value in over.items()}}

@@ -19,8 +19,10 @@ from tqdm import tqdm
 
 from streamwatch.errors import TrainingError
 from streamwatch.training.data import FRAMES, Entry, Images, Picture, Segment, read_pictures
+from streamwatch.training.disk import naming
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.scenes import cast, entry_of, pictures_of, segments_of
+from streamwatch.training.skipped import Skipped
 from streamwatch.video.scale import scale
 
 __all__ = ["PER_SECOND", "Reel", "wind"]
@@ -47,6 +49,15 @@ class Reel:
         """Seconds from the first picture to the last."""
         return float(self.count[entry] - 1) / PER_SECOND
 
+    def known(self, chosen: Sequence[int]) -> list[object]:
+        """All that is known of these entries, to tell them from others; the same in each process."""
+        found: list[object] = []
+        for i in sorted(chosen):
+            e = self.entries[i]
+            looked_for = None if e.annotates is None else sorted(e.annotates)
+            found.append((e.path, e.source, e.label, e.also, looked_for, int(self.count[i]), self.segments.get(e.path)))
+        return found
+
     def to(self, device: str) -> "Reel":
         """With the pictures there, e.g. in a GPU's memory."""
         return Reel(self.pictures.to(device), self.first, self.count, self.entries, self.segments)
@@ -60,13 +71,19 @@ def wind(manifest: Manifest, size: int, rounds: int, work: Path) -> Reel:
     path = work / f"reel_{size}_{_digest(manifest, rounds)}.u8"
     table = path.with_suffix(".npz")
     scenes = {entry.path: (entry, scene) for scene in cast(rounds) for entry in [entry_of(scene, "train")]}
-    if not table.exists():
+    wound = table.exists()
+    if not wound:
         path.parent.mkdir(parents=True, exist_ok=True)
         films = [(e.path, partial(read_pictures, manifest.root / e.path)) for e in manifest.entries]
         films += [(name, partial(pictures_of, scene)) for name, (_, scene) in scenes.items()]
         _write(path, table, films, size)
     with np.load(table) as kept:
         names, count = [str(name) for name in kept["names"]], kept["count"]
+    lacking = len(manifest.entries) + len(scenes) - len(names)
+    if lacking and wound:
+        tqdm.write(
+            f"{lacking} clips of {lacking + len(names)} are not on {path}: unreadable when it was made", file=sys.stderr
+        )
     found = {e.path: e for e in manifest.entries} | {name: entry for name, (entry, _) in scenes.items()}
     told = manifest.segments | {name: segments_of(scene) for name, (_, scene) in scenes.items()}
     pictures = np.memmap(path, np.uint8, "c", shape=(int(count.sum()), size, size, 3))
@@ -77,7 +94,8 @@ def wind(manifest: Manifest, size: int, rounds: int, work: Path) -> Reel:
 def _write(path: Path, table: Path, films: Sequence[tuple[str, Callable[[], list[Picture]]]], size: int) -> None:
     """The pictures first, then the table that says that they are all there."""
     names, count = [], []
-    with path.open("wb") as file:
+    skipped = Skipped(len(films))
+    with naming(path), path.open("wb") as file:
         for name, read in tqdm(films, desc="pictures", mininterval=5):
             try:
                 written = 0
@@ -85,14 +103,17 @@ def _write(path: Path, table: Path, films: Sequence[tuple[str, Callable[[], list
                     file.write(image.tobytes())
                     written += 1
             except TrainingError as error:
-                tqdm.write(f"skipped: {error}", file=sys.stderr)
+                skipped.failed(error)
                 continue
             if written:
                 names.append(name)
                 count.append(written)
+            else:
+                skipped.left_out(name, "without a picture")
+    skipped.sum_up()
     if not names:
         raise TrainingError(f"{path}: not one of {len(films)} clips can be read")
-    with table.open("wb") as file:
+    with naming(table), table.open("wb") as file:
         np.savez(file, names=np.array(names), count=np.array(count))
 
 

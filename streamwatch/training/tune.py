@@ -18,17 +18,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from streamwatch.errors import TrainingError
-from streamwatch.training.data import clips_of, read_pictures
 from streamwatch.training.disturb import disturb
 from streamwatch.training.drawing import SYNTHETIC, Drawing, Drawn
 from streamwatch.training.events import EVENTS
+from streamwatch.training.glimpse import first_clips
 from streamwatch.training.heads import STRENGTH
 from streamwatch.training.lite0 import Lite0, pretrained_lite0, shifted_by
 from streamwatch.training.loop import STATE, optimise
-from streamwatch.training.manifest import Manifest
+from streamwatch.training.manifest import Manifest, require_split
 from streamwatch.training.origin import Origin
 from streamwatch.training.recipe import EncoderRecipe, Recipe
 from streamwatch.training.reel import Reel, wind
+from streamwatch.training.run_state import once
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned, blend, untuned
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, pool
@@ -36,6 +37,7 @@ from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEnc
 __all__ = ["FILE", "Eyes", "Source", "encoder", "folds_of", "soup", "tune"]
 
 FILE = "encoder.pt"
+HEADS = "heads.pt"  # what was fitted before the first step: thousands of clips are seen for it
 USUAL = 64  # clips from which is learnt what is usual, where nothing is tuned
 CHUNK = 32  # clips seen at once before training
 EPSILON = 1e-4
@@ -150,6 +152,12 @@ def _regress(head: nn.Linear, x: Tensor, targets: Tensor, weights: Tensor) -> No
     solver.step(loss)  # type: ignore[no-untyped-call]
 
 
+def _fitted(eyes: Eyes) -> dict[str, Tensor]:
+    """What :func:`_first_heads` fills."""
+    usual = {"usual": eyes.encoder.usual, "mean": eyes.mean, "spread": eyes.spread}
+    return {**usual, "weight": eyes.head.weight, "bias": eyes.head.bias}
+
+
 def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: Path | None = None) -> Eyes:
     """One run on the clips of ``reel`` that are numbered in ``chosen``; one that was stopped goes on."""
     how = recipe.encoder
@@ -157,7 +165,9 @@ def tune(reel: Reel, chosen: Sequence[int], recipe: Recipe, seed: int, folder: P
     torch.manual_seed(seed)
     source = Source(reel, chosen, recipe)
     eyes = Eyes(pretrained_lite0(_shifted(recipe)), how).to(reel.pictures.device)
-    _first_heads(eyes, source, rng)
+    kept = folder / HEADS if folder is not None else None
+    key = f"{recipe.model_dump_json(include={'encoder', 'labels', 'shares', 'train'})} {seed} {reel.known(chosen)}"
+    once(kept, key, rng, _fitted(eyes), partial(_first_heads, eyes, source, rng))
     usual = source.usual_weight(how.batch, rng)
 
     def objective(rng: np.random.Generator) -> Mapping[str, Tensor]:
@@ -190,6 +200,8 @@ def folds_of(reel: Reel, count: int, seed: int = 0) -> list[frozenset[str]]:
     """The groups of the split ``train``, dealt so that each fold has about as many clips of each source."""
     rng = np.random.default_rng(seed)
     rows = [e for e in reel.entries if e.split == "train" and e.source != SYNTHETIC]
+    if not rows:
+        raise TrainingError("no clip of the split 'train' could be read; rendered scenes alone are not trained on")
     folds: list[set[str]] = [set() for _ in range(count)]
     for source in sorted({e.source for e in rows}):
         groups = [e.group for e in rows if e.source == source]
@@ -208,6 +220,7 @@ def encoder(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned | None:
     A run that was stopped goes on. Raises TrainingError, also for eyes that are there and were tuned on other clips or
     otherwise; Stopped, ModuleNotFoundError.
     """
+    require_split(manifest, "train")
     if recipe.features.backbone is not None:
         return None
     path, origin = work / FILE, Origin.of(manifest, recipe)
@@ -233,9 +246,7 @@ def _shifted(recipe: Recipe) -> dict[int, int]:
 def _untuned(manifest: Manifest, recipe: Recipe) -> Tuned:
     entries = [e for e in manifest.entries if e.split == "train"]
     some = entries[:: max(1, len(entries) // USUAL)]
-    films = (clips_of(read_pictures(manifest.root / e.path), recipe.train.size) for e in some)
-    some_clips = (clip for film in films for _, _, clip in [next(film, (0.0, 0.0, None))] if clip is not None)
-    return untuned(some_clips, _shifted(recipe))
+    return untuned(first_clips(manifest.root, some, recipe.train.size), _shifted(recipe))
 
 
 def _all(manifest: Manifest, work: Path, recipe: Recipe) -> Tuned:

@@ -27,14 +27,15 @@ def clip_scores(joint: Joint, streams: Sequence[Stream], window: int) -> NDArray
 
 
 def clip_areas(joint: Joint, streams: Sequence[Stream], window: int) -> dict[str, float]:
-    """AUC of each event among the streams of the sources that show it; nan where there is only one side."""
+    """AUC of each event among the streams of the sources that show it, and of which it is known whether they do, as
+    ``evaluate`` measures a pack; nan where there is only one side."""
     scores = clip_scores(joint, streams, window)
     found = {}
     for column, event in enumerate(EVENTS[: scores.shape[1]]):
-        homes = {s.source for s in streams if s.label == event}
-        rows = np.array([s.source in homes for s in streams], bool)
-        truth = np.array([s.label == event for s in streams], bool)
-        found[event] = area(truth[rows], scores[rows, column])
+        truth = np.array([s.truth[column] for s in streams], np.float64)
+        homes = {s.source for s, shown in zip(streams, truth, strict=True) if shown == 1.0}
+        rows = np.array([s.source in homes for s in streams], bool) & ~np.isnan(truth)
+        found[event] = area(truth[rows] == 1.0, scores[rows, column])
     return found
 
 

@@ -18,13 +18,15 @@ EVENLY = ("normal", "fall")
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The tokens of one file in order: ``tokens`` [n, D], ``labels`` [n, E] with nan; ``label`` of the file."""
+    """The tokens of one file in order: ``tokens`` [n, D], ``labels`` [n, E] with nan; of the whole file ``label``, the
+    first event that it shows or ``normal``, and ``truth`` [E], whether it shows each event, nan where nobody looked."""
 
     tokens: Array
     labels: Array
     source: str
     group: str
     label: str
+    truth: Array
 
 
 @dataclass(frozen=True, slots=True)

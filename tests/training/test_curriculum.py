@@ -6,10 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from streamwatch.errors import ConfigError, TrainingError
+from streamwatch.training.checkpoint import Checkpoint
 from streamwatch.training.codebook import PATTERNS
-from streamwatch.training.curriculum import codebook, guesses, match, memory_of_text, stages
-from streamwatch.training.recipe import PretrainRecipe, Recipe
+from streamwatch.training.curriculum import (
+    codebook,
+    guesses,
+    load_pretraining,
+    match,
+    memory_of_text,
+    pretrain,
+    stages,
+)
+from streamwatch.training.manifest import Manifest
+from streamwatch.training.minilm import MiniLM
+from streamwatch.training.recipe import FeatureRecipe, PretrainRecipe, Recipe
 from streamwatch.training.settings import Settings
+from streamwatch.training.videobert import ClipEncoder
 from tests.training.test_narrated import dataset
 from tests.training.test_pretrain import Numbered, clips, model
 
@@ -64,3 +77,40 @@ def test_what_is_remembered_of_text() -> None:
             parameter.add_(torch.randn_like(parameter))
     assert memory_of_text(made, told, Numbered()) < 0.99
     assert np.isnan(memory_of_text(made, told[:2], Numbered()))
+
+
+def test_what_was_kept_can_be_asked_for_hidden_seconds_and_words_again(tmp_path: Path) -> None:
+    made, given = model(), clips()
+    stages(made, given, RECIPE, Numbered())
+    made.eval()
+    path = tmp_path / "pretrained.pt"
+    Checkpoint(ClipEncoder(16), made.joint, RECIPE.train, guessing=made.guessing()).save(path)
+    words = MiniLM({"embeddings.word_embeddings.weight": made.get_buffer("words")}, "")
+    again = load_pretraining(path, words)
+    assert guesses(again, given, given, HOW, rounds=3) == guesses(made, given, given, HOW, rounds=3)
+    text = made.text(Numbered()(["two men fight"]))
+    with torch.no_grad():
+        said, expected = (one.say(one.read(text)[1]) for one in (again, made))
+    assert said.shape == (1, 3, 120)
+    torch.testing.assert_close(said, expected, rtol=0, atol=0)
+    assert not torch.equal(expected, model().eval().say(made.read(text)[1])), "it had learnt something"
+
+
+def test_a_checkpoint_without_heads_for_words_is_refused(tmp_path: Path) -> None:
+    made = model()
+    path = tmp_path / "finetuned.pt"
+    words = MiniLM({"embeddings.word_embeddings.weight": made.get_buffer("words")}, "")
+    Checkpoint(ClipEncoder(16), made.joint, RECIPE.train).save(path)
+    with pytest.raises(TrainingError, match=r"finetuned\.pt: holds no heads for words"):
+        load_pretraining(path, words)
+    Checkpoint(ClipEncoder(16), made.joint, RECIPE.train, guessing={"blank": torch.zeros(3)}).save(path)
+    with pytest.raises(TrainingError, match="other heads for words"):
+        load_pretraining(path, words)
+
+
+def test_foreign_eyes_are_refused_before_anything_is_seen(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"name": "mine", "features": FeatureRecipe(backbone="google/vit")})
+    nothing = Manifest(tmp_path / "none.csv", [], {})
+    with pytest.raises(ConfigError, match=r"recipe mine: features\.backbone: 'google/vit' .* leave it out for"):
+        pretrain(nothing, tmp_path / "work", recipe)
+    assert not (tmp_path / "work").exists()

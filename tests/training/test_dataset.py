@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamwatch.errors import TrainingError
 from streamwatch.training.data import Entry, Images
-from streamwatch.training.dataset import Dataset, _dump_in_parts, join, rendered
+from streamwatch.training.dataset import Dataset, _dump_in_parts, gather, join, rendered
 from streamwatch.training.features import Eyes, Features, Seeing, load
 from streamwatch.training.manifest import Manifest
-from streamwatch.training.recipe import Recipe
+from streamwatch.training.recipe import FeatureRecipe, Recipe
 from streamwatch.training.settings import Settings
 from streamwatch.video.synthetic import Scene
 from tests.training.films import write_film
@@ -51,6 +52,35 @@ def test_rendered_scenes_bring_their_truth() -> None:
     assert set(found.features.variant[found.features.entry == 0].tolist()) == {0, 1, 2}
     assert (found.features.entry == 1).sum() == 3
     assert set(found.segments) == {e.path for e in found.entries}
+
+
+def films(root: Path, **seconds: float) -> Manifest:
+    """A normal clip of that length in each split."""
+    entries = []
+    for split, length in seconds.items():
+        write_film(root / f"{split}.mp4", seconds=length)
+        entries.append(Entry(f"{split}.mp4", "s", "normal", split, split, length, ""))
+    return Manifest(root / "m.csv", entries, {})
+
+
+def test_clips_under_a_second_are_named_and_counted_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streamwatch.training.dataset._Lazily.__call__", lambda self: Seeing(Blind()))
+    recipe = Recipe(train=Settings(size=96), features=FeatureRecipe(rendered=0, variants=1))
+    given = films(tmp_path, train=2.2, val=0.4)
+    found = gather(given, tmp_path / "work", recipe)
+    assert set(found.features.entry.tolist()) == {0}
+    assert "skipped: val.mp4: shorter than a second" in capsys.readouterr().err
+    gather(given, tmp_path / "work", recipe)  # of the cache
+    assert "1 clips of 2 gave no second to learn from: val.mp4" in capsys.readouterr().err
+
+
+def test_without_a_second_of_real_clips_nothing_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwatch.training.dataset._Lazily.__call__", lambda self: Seeing(Blind()))
+    recipe = Recipe(train=Settings(size=96), features=FeatureRecipe(rendered=1, variants=1))
+    with pytest.raises(TrainingError, match="not one of 1 clips in split 'train' lasts a second"):
+        gather(films(tmp_path, train=0.4, val=2.2), tmp_path / "work", recipe)
 
 
 class Bright(Blind):

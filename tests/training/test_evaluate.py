@@ -9,8 +9,9 @@ import pytest
 from streamwatch.errors import TrainingError
 from streamwatch.models.pack import load_pack
 from streamwatch.training.data import Entry
-from streamwatch.training.evaluate import ABLATIONS, Scored, _event_figures, alarms, evaluate
+from streamwatch.training.evaluate import ABLATIONS, Scored, _event_figures, alarms, evaluate, table
 from streamwatch.training.manifest import read_manifest
+from tests.training.films import write_film
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,23 @@ def test_what_the_threshold_finds_is_reported() -> None:
 
 def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path,label,group,split\na.mp4,normal,g,train\n")
-    with pytest.raises(TrainingError, match="there are train"):
+    with pytest.raises(TrainingError, match=r"there are train \(1\)"):
         evaluate(read_manifest(tmp_path / "m.csv"), split="test")
+
+
+def test_clips_that_cannot_be_scored_are_named_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seconds in (("a", 1.2), ("b", 0.4), ("c", 1.2)):
+        write_film(tmp_path / f"{name}.mp4", seconds=seconds)
+    (tmp_path / "c.mp4").write_bytes(b"no film")
+    rows = [f"{name}.mp4,normal,{name},val" for name in "abc"]
+    (tmp_path / "m.csv").write_text("\n".join(["path,label,group,split", *rows]))
+    report = evaluate(read_manifest(tmp_path / "m.csv"), baselines=False, ablations=False).report
+    assert (report["clips"], report["skipped"]) == (1, 2)
+    assert "2 clips of 3 skipped: 1 shorter than a second, 1 unreadable" in capsys.readouterr().err
+    assert "1 clips, 2 skipped" in table(report).splitlines()[0]
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(TrainingError, match="not one of 3 clips in split 'val' can be scored"):
+        evaluate(read_manifest(tmp_path / "m.csv"), baselines=False, ablations=False)
 
 
 def test_ablations_keep_the_shape_and_take_the_motion_or_its_order() -> None:

@@ -1,12 +1,14 @@
 """What is known about each second."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from streamwatch.training.data import Entry
 from streamwatch.training.events import EVENTS
 from streamwatch.training.features import Features
-from streamwatch.training.labels import Labelling, now_targets, token_labels, token_weights
+from streamwatch.training.labels import Labelling, first_event, now_targets, token_labels, token_weights, truth_of
 
 NAN = float("nan")
 
@@ -104,3 +106,15 @@ def test_weak_shoplifting_needs_most_of_its_clip_in_sight() -> None:
     labels[:, 2] = 1
     assert now_targets(labels, 0.9)[2] == 1
     assert np.isnan(now_targets(labels, 0.4)[2])
+
+
+def test_the_first_event_of_a_clip_is_its_kind_wherever_it_stands() -> None:
+    assert first_event(entry("normal")) == "normal"
+    assert first_event(replace(entry("walking"), also=("fall", "fight"))) == "fall"
+    assert first_event(entry("walking")) == "normal"
+
+
+def test_what_a_clip_shows_anywhere_is_known_where_somebody_looked() -> None:
+    both = replace(entry("fight"), also=("fall",), annotates=frozenset({"fight", "fall"}))
+    np.testing.assert_array_equal(truth_of(both), [1, 1, NAN])
+    np.testing.assert_array_equal(truth_of(entry("normal")), [0, 0, 0])

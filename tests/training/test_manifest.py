@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from streamwatch.errors import TrainingError
-from streamwatch.training.manifest import read_manifest, readable
-from tests.training.films import write_film
+from streamwatch.training.manifest import read_manifest, readable, remarks, require_split
+from tests.training.films import write_empty_film, write_film
 
 
 def write_csv(path: Path, text: str) -> Path:
@@ -109,6 +109,64 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_timed(tmp_path: Path) -> N
     assert [entry.path for entry in found.entries] == ["1.mp4"]
     assert found.entries[0].seconds == pytest.approx(1.5, abs=0.1)
     assert [line.partition(":")[0] for line in wrong] == ["2.mp4", "3.mp4"]
+
+
+def test_a_video_without_a_picture_is_not_readable(tmp_path: Path) -> None:
+    write_film(tmp_path / "1.mp4")
+    write_empty_film(tmp_path / "2.mp4")
+    found, wrong = readable(read_manifest(write_jsonl(tmp_path / "m.jsonl", clip(1), clip(2))))
+    assert [entry.path for entry in found.entries] == ["1.mp4"]
+    assert wrong == ["2.mp4: 2.mp4 holds video of which no picture can be decoded"]
+
+
+def with_times(folder: Path, text: str) -> Path:
+    """Twelve falls and a fight to train on, a fall to measure; ``text`` tells their times."""
+    rows = [f"{number}.mp4,fall,g{number},train" for number in range(12)]
+    rows += ["f.mp4,fight,gf,train", "v.mp4,fall,gv,val"]
+    (folder / "segments.csv").write_text(text)
+    return write_csv(folder / "clips.csv", "\n".join(["path,label,group,split", *rows]) + "\n")
+
+
+def test_times_of_clips_that_are_not_named_are_counted(tmp_path: Path) -> None:
+    strays = "".join(f"other/{number}.mp4,1,2,fall\n" for number in range(12))
+    own = "".join(f"{number}.mp4,1,2,fall\n" for number in range(12)) + "f.mp4,1,2,fight\n"
+    (line,) = remarks(read_manifest(with_times(tmp_path, f"path,start_s,end_s,label\n{own}{strays}")))
+    assert "12 of 25 paths with times are no clip's" in line
+    assert "other/0.mp4" in line and "other/9.mp4 and 2 more" in line and "other/10.mp4" not in line
+
+
+def test_times_that_fit_no_clip_at_all_are_refused(tmp_path: Path) -> None:
+    path = with_times(tmp_path, "path,start_s,end_s,label\n./0.mp4,1,2,fall\n")
+    with pytest.raises(TrainingError, match=r"none of the 1 paths .* e\.g\. \./0\.mp4; clips are named like 0\.mp4"):
+        read_manifest(path)
+
+
+def test_what_clips_without_times_teach_is_said_of_those_that_are_learnt(tmp_path: Path) -> None:
+    fall, fight = reversed(remarks(read_manifest(with_times(tmp_path, "path,start_s,end_s,label\n1.mp4,1,2,fall\n"))))
+    assert "11 of 12 clips with fall to train on have no times of it, e.g. 0.mp4" in fall
+    assert "nothing is learnt about falls" in fall
+    assert "1 of 1 clips with fight" in fight and "each of their seconds counts as the event" in fight
+
+
+@pytest.mark.parametrize(
+    ("head", "lacking"), [("path,start,end_s,label", "start_s"), ("path;start_s", "path, start_s, end_s, label")]
+)
+def test_a_column_that_times_lack_is_named(tmp_path: Path, head: str, lacking: str) -> None:
+    path = with_times(tmp_path, f"{head}\n0.mp4,1,2,fall\n")
+    with pytest.raises(TrainingError, match=rf"segments\.csv: lacks the columns {lacking}; its first line has path"):
+        read_manifest(path)
+
+
+def test_a_file_of_times_may_be_empty(tmp_path: Path) -> None:
+    assert read_manifest(with_times(tmp_path, "")).segments == {}
+
+
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    given = [clip(1, split="training"), clip(2, split="training"), clip(3, split="val")]
+    found = read_manifest(write_jsonl(tmp_path / "m.jsonl", *given))
+    with pytest.raises(TrainingError, match=r"'train'; there are training \(2\), val \(1\); did you mean 'training'"):
+        require_split(found, "train")
+    assert [entry.path for entry in require_split(found, "val")] == ["3.mp4"]
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:

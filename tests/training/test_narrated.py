@@ -65,6 +65,26 @@ def test_what_somebody_wrote_comes_before_templates(clips: list[Narrated]) -> No
     assert set(others.captions) <= set(TEMPLATES["fight"]) and set(others.keys) == {"fight"}
 
 
+def test_seconds_are_left_out_at_an_even_step_counted_from_now(clips: list[Narrated]) -> None:
+    told = draw_told(clips, 200, 12, np.random.default_rng(0), subsample=3)
+    assert (told.visual[told.mask == 0] == 0).all() and (told.mask[:, -1] == 1).all()
+    steps = set()
+    for mask, age in zip(told.mask, told.age, strict=True):
+        kept = np.sort(age[mask > 0])
+        gaps = set(np.diff(kept).tolist())
+        assert len(gaps) <= 1, "one step a window"
+        steps |= gaps
+    assert steps == {1.0, 2.0, 3.0}
+
+
+def test_without_subsampling_windows_are_what_they_were(clips: list[Narrated]) -> None:
+    one = draw_told(clips, 10, 8, np.random.default_rng(5))
+    two = draw_told(clips, 10, 8, np.random.default_rng(5), 0.3, 1)
+    assert np.array_equal(one.visual, two.visual) and np.array_equal(one.mask, two.mask)
+    for mask in one.mask:
+        assert (np.diff(np.flatnonzero(mask)) == 1).all(), "no holes"
+
+
 def test_the_same_seed_draws_the_same(clips: list[Narrated]) -> None:
     one, two = (draw_told(clips, 10, 8, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(one.visual, two.visual) and one.captions == two.captions

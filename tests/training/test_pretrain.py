@@ -44,15 +44,17 @@ def model() -> Pretraining:
     return Pretraining(Joint(DIMS), torch.randn(120, 16))
 
 
+@pytest.mark.parametrize("subsample", [1, 3])
 @pytest.mark.parametrize("losses", [align_losses, hidden_losses])
-def test_every_loss_is_finite_and_falls(losses: object) -> None:
+def test_every_loss_is_finite_and_falls(losses: object, subsample: int) -> None:
     made, given, ids = model(), clips(), Numbered()
+    how = HOW.model_copy(update={"subsample": subsample})
     assert callable(losses)
     optimiser = torch.optim.Adam(made.parameters(), 6e-3)
     rng = np.random.default_rng(0)
     history = []
     for _ in range(40):
-        found = losses(made, given, HOW, ids, rng)
+        found = losses(made, given, how, ids, rng)
         loss = torch.stack(list(found.values())).sum()
         assert torch.isfinite(loss)
         optimiser.zero_grad()

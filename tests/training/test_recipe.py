@@ -66,3 +66,41 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
 def test_the_nearest_shipped_recipe_is_suggested() -> None:
     with pytest.raises(ConfigError, match="did you mean 'videobert-small'"):
         load_recipe("videobert-smal")
+
+
+def test_the_pruned_packs_recipe_differs_from_what_it_prunes_in_pruning_alone() -> None:
+    one, two = load_recipe("videobert-small"), load_recipe("videobert-small-pruned")
+    assert (two.prune.share, two.prune.steps, two.prune.batch) == (0.3, 120, 8)
+    own = {"name", "about", "prune"}
+    assert two.model_dump(exclude=own) == one.model_dump(exclude=own)
+
+
+def test_a_recipe_is_laid_over_the_one_that_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "base.yml").write_text(
+        "name: base\nmemory: {fight: 4, fall: 5}\ntrain: {steps: 9, rate: 0.1}\nencoder: {heads: [fight, fall]}\n"
+    )
+    (tmp_path / "sub" / "mine.yml").write_text(
+        "extends: base.yml\nname: mine\nmemory: {fall: 6}\ntrain: {steps: 7}\nencoder: {heads: [fall]}\n"
+    )
+    (tmp_path / "top.yml").write_text("extends: sub/mine.yml\nname: top\n")
+    found = load_recipe(str(tmp_path / "top.yml"))
+    assert (found.name, found.memory) == ("top", {"fight": 4, "fall": 6})
+    assert (found.train.steps, found.train.rate, found.encoder.heads) == (7, 0.1, ["fall"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: videobert-smal", "did you mean 'videobert-small'"),
+        ("extends: mine.yml", "extends itself"),
+        ("extends: [a, b]", "must be the name of one recipe"),
+        ("extends: videobert-small\ntrain: {stepz: 1}", "train.stepz: unknown key"),
+        ("extends: videobert-small\ntrain: 3", "train"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yml").write_text(text)
+    with pytest.raises(ConfigError, match=r"mine\.yml|recipe 'videobert-smal'") as caught:
+        load_recipe(str(tmp_path / "mine.yml"))
+    assert message in str(caught.value)

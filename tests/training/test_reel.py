@@ -1,5 +1,6 @@
 """Pictures sampled by time, kept in a file, found again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,21 @@ def test_times_beyond_the_file_give_its_last_picture(tmp_path: Path) -> None:
     assert reel.at(0, np.array([0.0, 0.5, 9.0])).tolist() == [0, 8, 15]
 
 
+def test_what_is_known_of_entries_tells_them_apart(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_film(tmp_path / name, seconds=1.0)
+    given = manifest(tmp_path, "a.mp4", "b.mp4")
+    reel = wind(given, 96, 0, tmp_path / "work")
+    assert reel.known([0, 1]) == reel.known([1, 0]) != reel.known([0])
+    timed = replace(given, segments={"a.mp4": [(0.0, 1.0, "fall", "")]})
+    assert wind(timed, 96, 0, tmp_path / "work").known([0]) != reel.known([0])
+    looked = replace(
+        given, entries=[replace(given.entries[0], annotates=frozenset({"fall", "fight"})), given.entries[1]]
+    )
+    (first,) = wind(looked, 96, 0, tmp_path / "work").known([0])
+    assert "['fall', 'fight']" in str(first)
+
+
 def test_it_is_wound_once(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", seconds=1.0)
     given = manifest(tmp_path, "a.mp4")
@@ -58,7 +74,10 @@ def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path, capsys: pytes
     (tmp_path / "b.mp4").write_bytes(b"")
     reel = wind(manifest(tmp_path, "b.mp4", "a.mp4"), 96, 0, tmp_path / "work")
     assert [entry.path for entry in reel.entries] == ["a.mp4"]
-    assert "b.mp4" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "b.mp4" in said and "1 clips of 2 skipped: 1 unreadable" in said
+    wind(manifest(tmp_path, "b.mp4", "a.mp4"), 96, 0, tmp_path / "work")
+    assert "1 clips of 2 are not on" in capsys.readouterr().err, "also when it is used again"
     with pytest.raises(TrainingError, match="not one of 1"):
         wind(manifest(tmp_path, "b.mp4"), 96, 0, tmp_path / "work")
 

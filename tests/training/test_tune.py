@@ -84,7 +84,11 @@ def test_the_same_seed_gives_the_same_and_a_stopped_run_goes_on_to_it(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("streamwatch.training.tune.disturb", tired)
         tune(reel, range(4), RECIPE, 0, tmp_path)
-    again = tune(reel, range(4), RECIPE, 0, tmp_path)
+    seen = -1000
+    with monkeypatch.context() as patched:
+        patched.setattr("streamwatch.training.tune.disturb", tired)
+        again = tune(reel, range(4), RECIPE, 0, tmp_path)
+    assert seen == -1000 + 1, "the last step alone: the first heads are not fitted again"
     for one, two in zip(tuned.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
@@ -149,7 +153,7 @@ def test_a_shift_is_tuned_with_and_asked_for_again(reel: Reel, tuned: Eyes, tmp_
     pairs = zip(found.layers[10].parameters(), tuned.layers[10].parameters(), strict=True)
     assert not any(torch.equal(ours, theirs) for ours, theirs in pairs), "other gradients than without"
     Tuned(found.sight()).save(tmp_path / FILE)
-    clips = Manifest(tmp_path / "m.csv", [], {})
+    clips = manifest(tmp_path)
     again = encoder(clips, tmp_path, RECIPE.model_copy(update={"encoder": shifting}))
     assert again is not None and again.sight.digest() == found.sight().digest()
     with pytest.raises(TrainingError, match=r"shift \{9: 14, 10: 14\} .* of the recipe none: take the recipe"):
@@ -160,6 +164,24 @@ def test_imagenets_eyes_can_shift_too(tmp_path: Path) -> None:
     how = HOW.model_copy(update={"steps": 0, "shift": ShiftRecipe()})
     found = encoder(manifest(tmp_path), tmp_path / "work", RECIPE.model_copy(update={"encoder": how}))
     assert found is not None and set(found.sight.lite0.shifted) == {6, 7, 9, 10}
+
+
+def test_a_clip_that_fails_is_left_out_of_what_is_usual(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = RECIPE.model_copy(update={"encoder": HOW.model_copy(update={"steps": 0})})
+    given = manifest(tmp_path)
+    (tmp_path / "0.mp4").write_bytes(b"no film")
+    write_film(tmp_path / "1.mp4", seconds=0.4)
+    assert encoder(given, tmp_path / "work", recipe) is not None
+    said = capsys.readouterr().err
+    assert "0.mp4: cannot be read" in said and "1.mp4: shorter than a second" in said
+    assert "2 clips of 4 skipped: 1 shorter than a second, 1 unreadable" in said
+
+
+def test_without_clips_to_train_on_nothing_is_tuned(tmp_path: Path) -> None:
+    given = manifest(tmp_path).only(lambda entry: entry.split == "val")
+    with pytest.raises(TrainingError, match=r"no clips in split 'train'; there are val \(2\)"):
+        encoder(given, tmp_path / "work", RECIPE)
+    assert not (tmp_path / "work").exists()
 
 
 def _lite0() -> Lite0:

@@ -10,7 +10,7 @@ def stream(label: str, length: int, value: float) -> Stream:
     labels = np.zeros((length, len(EVENTS)), np.float32)
     if label in EVENTS:
         labels[:, EVENTS.index(label)] = 1
-    return Stream(np.full((length, 5), value, np.float32), labels, label, f"group {label}", label)
+    return Stream(np.full((length, 5), value, np.float32), labels, label, f"group {label}", label, labels[0])
 
 
 STREAMS = [stream("normal", 20, 1.0), stream("fight", 2, 2.0), stream("fall", 4, 3.0), stream("shoplifting", 10, 4.0)]
