@@ -69,8 +69,11 @@ class Origin:
 
     def _differences(self, kept: Mapping[str, Any]) -> Iterator[str]:
         usual = _flat(EncoderRecipe())
-        for key, value in self.how.items():
-            before = kept["how"].get(key, usual.get(key))  # a key that came later meant its default
+        untuned = not (self.how["steps"] and kept["how"]["steps"])
+        known = {key for key in kept["how"] if key.partition(".")[0] in EncoderRecipe.model_fields}
+        for key in ["steps"] if untuned else sorted(self.how.keys() | known):
+            usually = usual.get(key)  # what a key that came later meant
+            before, value = kept["how"].get(key, usually), self.how.get(key, usually)
             if before != value:
                 yield f"encoder.{key}: {before}, now {value}"
         if kept["size"] != self.size:

@@ -13,7 +13,7 @@ from streamwatch.training.data import Entry
 from streamwatch.training.lite0 import Lite0
 from streamwatch.training.manifest import Manifest
 from streamwatch.training.origin import Origin, refuse_other_eyes
-from streamwatch.training.recipe import Disturb, EncoderRecipe, FeatureRecipe, LabelRecipe, Recipe
+from streamwatch.training.recipe import Disturb, EncoderRecipe, FeatureRecipe, LabelRecipe, Recipe, ShiftRecipe
 from streamwatch.training.settings import Settings
 from streamwatch.training.sight import Sight, Tuned
 from streamwatch.training.videobert import CELL_FEATURES, NEAR_FEATURES, ClipEncoder, Dims, Joint
@@ -71,6 +71,14 @@ def test_other_clips_are_refused_by_name(entries: list[Entry], said: str) -> Non
     with pytest.raises(TrainingError) as caught:
         Origin.of(replace(MANIFEST, entries=entries), RECIPE).accept(FILE, Origin.of(MANIFEST, RECIPE).state())
     assert said in str(caught.value)
+
+
+def test_a_shift_is_missed_where_the_recipe_has_none_any_more() -> None:
+    shifting = changed(encoder=EncoderRecipe(steps=3, shift=ShiftRecipe(blocks=[9, 10])))
+    with pytest.raises(TrainingError, match=r"encoder\.shift\.blocks: \[9, 10\], now None"):
+        Origin.of(MANIFEST, RECIPE).accept(FILE, Origin.of(MANIFEST, shifting).state())
+    with pytest.raises(TrainingError, match=r"encoder\.shift\.blocks: None, now \[9, 10\]"):
+        Origin.of(MANIFEST, shifting).accept(FILE, Origin.of(MANIFEST, RECIPE).state())
 
 
 def test_of_many_differences_the_first_are_told_and_the_rest_counted() -> None:
