@@ -37,6 +37,8 @@ class States:
     def change(self, camera: str, value: str, at: float) -> None:
         """From ``at`` on it is ``value``; that was told."""
         self._known[camera] = _State(value, at)
+        if self._passed - at > SILENCE:  # the clock was set back: what passes from here is not over yet
+            self._passed = at
 
     def forget(self, camera: str) -> None:
         """It is watched elsewhere. Idempotent."""

@@ -106,6 +106,14 @@ class TestUnchanged:
         running.replace(rules(entry), T0 + 599)
         assert brief(play(running, [(100, HIGH)])) == [("new", 100)]
 
+    def test_a_camera_that_is_away_is_told_of_after_it_though_the_clock_was_set_back_before(self) -> None:
+        entry = {"alert": "gone", "when": {"camera": "offline"}, "for": "2s"}
+        running = book(entry)
+        running.tick(T0)
+        assert running.camera("dock", "offline", T0 - 20) == ()
+        running.replace(rules(entry), T0 - 20)
+        assert brief([*running.tick(T0 - 19), *running.tick(T0 - 17)]) == [("new", -18)]
+
 
 class TestChanged:
     def test_what_fires_ends(self) -> None:

@@ -57,10 +57,18 @@ def test_time_that_goes_back_a_little_has_passed_already() -> None:
     states = States()
     for until in (104.5, 100.0, nan, inf):
         states.pass_time(until)
-    states.change("dock", "online", 90.0)
+    states.change("dock", "online", 99.0)
     assert list(states) == [("dock", "online", 104.5)]
     states.pass_time(94.0)  # the clock was set back
-    assert list(states) == [("dock", "online", 94.0)]
+    assert list(states) == [("dock", "online", 99.0)]
+
+
+def test_a_change_by_a_clock_that_was_set_back_sets_time_back_too() -> None:
+    states = States()
+    states.pass_time(104.5)
+    states.change("dock", "offline", 90.0)
+    states.settle()
+    assert told(states, 92.0) == [91, 92]
 
 
 def test_a_camera_that_is_watched_elsewhere_is_forgotten() -> None:

@@ -184,7 +184,7 @@ def test_what_cannot_be_pruned_is_refused(manifest: Manifest, tmp_path: Path) ->
     checkpoint(foreign).save(tmp_path / "foreign.pt")
     with pytest.raises(TrainingError, match=r"foreign\.pt: sees through vit"):
         prune(tmp_path / "foreign.pt", manifest, tmp_path, RECIPE)
-    with pytest.raises(TrainingError, match=r"m\.csv: no clip of the split train"):
+    with pytest.raises(TrainingError, match=r"m\.csv: no clips in split 'train'; there are val"):
         prune(tmp_path / "finetuned.pt", manifest.only(lambda e: e.split == "val"), tmp_path, RECIPE)
     with pytest.raises(FileNotFoundError):
         prune(tmp_path / "none.pt", manifest, tmp_path, RECIPE)
