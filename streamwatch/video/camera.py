@@ -35,6 +35,7 @@ __all__ = ["REASONS", "STATES", "Camera", "read_clips"]
 STATES = ("connecting", "online", "blurred", "moved", "dark", "covered", "frozen", "offline", "disabled", "failed")
 REASONS = ("refused", "unauthorized", "not_found", "timeout", "end_of_stream", "invalid", "error")
 GRID = 10  # cells of the picture, for its level of motion: as it was measured
+TELL = 1.0  # seconds of a stream that are left out, and then told
 POLL = 0.2  # seconds between looks at whether a waiting camera was switched on or off
 
 log = structlog.get_logger("streamwatch.camera")
@@ -137,10 +138,16 @@ class Camera:
         def over() -> bool:
             return stop.is_set() or not self._enabled.is_set()
 
+        untold = 0.0
+
         def left_out(seconds: float) -> None:
-            self._leave()
-            self._drop(self._missed.passed(seconds))
-            self._meter.turn(time.monotonic(), tally, stillness)
+            nonlocal untold
+            untold += seconds
+            if untold >= TELL:  # not at each packet: the time of a hundred cameras' threads is short just then
+                self._leave()
+                self._drop(self._missed.passed(untold))
+                self._meter.turn(time.monotonic(), tally, stillness)
+                untold = 0.0
 
         opening = Opening(
             config.url, config.transport, config.open_timeout, config.read_timeout, stop.wait, stillness, tally,

@@ -187,7 +187,7 @@ class FfmpegSource:
             opening.ring.begin(self._codec())
         while not opening.over():
             if waited and backlog.late < ON_TIME:
-                self._gather(ALERT if backlog.skips else SHARE * opening.read_timeout)
+                self._gather()
             asked = time.monotonic()
             try:
                 with _translated(opening.url):
@@ -214,11 +214,11 @@ class FfmpegSource:
             if skipped:
                 opening.left_out(backlog.step)
 
-    def _gather(self, most: float) -> None:
-        """Leave the stream alone for as long as it may be, up to ``most`` seconds."""
-        wait, rest = self._opening.wait, min(self._opening.rest(), most)
+    def _gather(self) -> None:
+        """Leave the stream alone for as long as it may be; what is left out can always wait a little."""
+        wait, rest = self._opening.wait, ALERT if self._backlog.skips else self._opening.rest()
         if self._gathers and wait is not None and rest > 0.0:
-            wait(rest)
+            wait(min(rest, SHARE * self._opening.read_timeout))
 
     def _codec(self) -> Codec:
         context, stream = self._stream.codec_context, self._stream

@@ -480,3 +480,17 @@ def test_a_camera_that_is_late_is_not_left_alone(serve: Serve, film: Path) -> No
     source.close()
     assert len(waited) == 1
     assert time.monotonic() - began < 1.0
+
+
+def test_what_is_left_out_gathers_though_no_clip_is_begun(film: Path) -> None:
+    """Each packet of a hundred cameras would wake a thread, just where the machine is too slow."""
+    waited: list[float] = []
+    opening = Opening(SecretUrl(f"file://{film}"), wait=waited.append, read_timeout=5.0)
+    source = FfmpegSource(opening)
+    source._gathers = True  # as a camera over TCP
+    source._gather()
+    assert waited == []
+    source._backlog.leave(time.monotonic())
+    source._gather()
+    source.close()
+    assert waited == [pytest.approx(0.1)]
